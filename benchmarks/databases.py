@@ -38,7 +38,7 @@ from sigseek.storage.catalog.columns import PathText
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.tables import CHECKPOINT, METADATA, SETTING
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 from tests.postgresql import Server, address, programs, running_server
 
 _DIMENSION = 768
@@ -70,7 +70,7 @@ class Side:
         self._catalog = catalog
         (record,) = catalog.checkpoints()
         embeddings = CheckpointEmbeddings(catalog, record)
-        self._searcher = Searcher(catalog, record, FaissStore(index).open(embeddings))
+        self._searcher = Searcher(catalog, record, FileStore(index).open(embeddings))
         self.times = Times([], [])
 
     def search(self, text: _Texts) -> SearchResults:
@@ -175,7 +175,7 @@ def _make(place: Path, photos: int) -> _Texts:
     measure(place, geometry.captions(images[-2200:]))
     with closing(Catalog(place)) as catalog:
         (record,) = catalog.checkpoints()
-        FaissStore(place / "index").catch_up(CheckpointEmbeddings(catalog, record))
+        FileStore(place / "index").catch_up(CheckpointEmbeddings(catalog, record))
     print(f"{photos:,} photos made and indexed in {time.monotonic() - started:.0f} s", flush=True)
     chosen = np.random.default_rng(0).choice(photos, min(_TEXTS, photos), replace=False)
     return geometry.captions(images[chosen])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from benchmarks.libraries import fill
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import OBJECTS, PLACES, WEATHERS, Scene, numbered_scene
-from sigseek.indexer.measure import measure_biases
+from sigseek.indexer.measure_biases import measure_biases
 from sigseek.library import Library, open_library
 from sigseek.siglip.names import MINI
 from sigseek.storage import Catalog

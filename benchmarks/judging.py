@@ -23,7 +23,7 @@ from sigseek.search.query import Text, terms
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 
 _DIMENSION = 768
 _COMBINED = (
@@ -65,7 +65,7 @@ def _measure(geometry: Geometry, count: int, rounds: int, directory: Path) -> No
     catalog = Catalog(directory)
     (record,) = catalog.checkpoints()
     texts = geometry.captions(images[: rounds + 3])
-    index = FaissStore(directory / "index").open(CheckpointEmbeddings(catalog, record))
+    index = FileStore(directory / "index").open(CheckpointEmbeddings(catalog, record))
     searcher = Searcher(catalog, record, index, _CALIBRATION)
     alone, judged = [], []
     for text in texts[:rounds]:

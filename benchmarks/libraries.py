@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.indexer.measure import measure_biases
+from sigseek.indexer.measure_biases import measure_biases
 from sigseek.siglip import Checkpoint
 from sigseek.siglip.runtimes.openvino import best_precision
 from sigseek.siglip.yardstick.embeddings import Yardstick

@@ -22,8 +22,8 @@ from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.index.exact import ExactIndex, ExactStore
+from sigseek.storage.index.file_store import FileStore
 from sigseek.storage.index.milvus_store import MilvusStore
-from sigseek.storage.index.store import FaissStore
 from tests.milvus import milvus_server
 
 _DIMENSION = 768
@@ -47,7 +47,7 @@ def main() -> None:
         kinds = {"text": geometry.captions(images), "near": geometry.near(images)}
         started = nullcontext(asked.server) if asked.server else milvus_server()
         with started as address:
-            for name, store in (("faiss", FaissStore(Path(place, "index"))),
+            for name, store in (("faiss", FileStore(Path(place, "index"))),
                                 ("milvus", MilvusStore(address))):  # fmt: skip
                 _measure(name, store, catalog, right, kinds)
         catalog.close()

@@ -12,7 +12,7 @@ from benchmarks.drawn_libraries import Drawings, filled_library, left_out
 from benchmarks.drawn_queries import absent_queries, kinds_of_queries, present_queries
 from sigseek.demo.scene import COLORS, OBJECTS, Scene
 from sigseek.evaluation.metrics import auroc
-from sigseek.indexer.measure import measure_biases
+from sigseek.indexer.measure_biases import measure_biases
 from sigseek.library import Library, open_library
 from sigseek.search.results import SearchResults
 from sigseek.siglip.yardstick.steps import STEPS

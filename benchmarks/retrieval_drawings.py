@@ -17,7 +17,7 @@ from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_build
 from sigseek.storage.index.contract import VectorIndex
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 
 DRAWINGS = 1_500
 _QUERIES = 300
@@ -100,7 +100,7 @@ def _index(images: Floats, directory: Path, *, quantised: bool) -> VectorIndex:
     faiss_build._QUANTISED_FROM = 0 if quantised else usual
     try:
         embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
-        return FaissStore(directory / "index").open(embeddings)
+        return FileStore(directory / "index").open(embeddings)
     finally:
         faiss_build._QUANTISED_FROM = usual
         catalog.close()

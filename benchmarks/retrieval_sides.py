@@ -17,7 +17,7 @@ from benchmarks.libraries import fill
 from sigseek.search.retrieval import Retriever
 from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 
 Floats = npt.NDArray[np.float32]
 Float16s = npt.NDArray[np.float16]
@@ -93,13 +93,13 @@ class Sigseek:
             }
             transaction.add_embeddings(1, records)
         embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
-        FaissStore(directory / "index").catch_up(embeddings)
+        FileStore(directory / "index").catch_up(embeddings)
         catalog.close()
 
     def _retriever(self, directory: Path) -> Retriever:
         catalog = Catalog(directory)
         record = catalog.checkpoints()[0]
-        index = FaissStore(directory / "index").open(CheckpointEmbeddings(catalog, record))
+        index = FileStore(directory / "index").open(CheckpointEmbeddings(catalog, record))
         return Retriever(catalog, record, index)
 
 

@@ -24,7 +24,7 @@ from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.facets import FACET_KINDS
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 
 _ROUNDS = 9
 _FACTS = (
@@ -74,7 +74,7 @@ def _measure(photos: int, dimension: int, directory: Path) -> None:
         print(f"{kind or 'all kinds':<20} {command:>10.3f}")
     (record,) = catalog.checkpoints()
     embeddings = CheckpointEmbeddings(catalog, record)
-    searcher = Searcher(catalog, record, FaissStore(directory / "index").open(embeddings))
+    searcher = Searcher(catalog, record, FileStore(directory / "index").open(embeddings))
     print("a text within                                photos   ms   the first one")
     shares = {"everything": "a"} | {
         share: f"a width:<{1_000 + thousandths}" for share, thousandths in _SHARES.items()

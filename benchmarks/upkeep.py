@@ -19,7 +19,7 @@ from benchmarks.libraries import fill
 from benchmarks.processes import Finished, run, sigseek
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 
 _DIMENSION = 768
 
@@ -69,7 +69,7 @@ def _fill(library: Path, photos: int) -> None:
     fill(library, Geometry(_DIMENSION).images(photos))
     catalog = Catalog(library)
     (record,) = catalog.checkpoints()
-    FaissStore(library / "index").catch_up(CheckpointEmbeddings(catalog, record))
+    FileStore(library / "index").catch_up(CheckpointEmbeddings(catalog, record))
     catalog.close()
 
 

@@ -64,7 +64,7 @@ class Measuring:
         """Measure against the yardstick, which is made up to this step at least. Returns False when
         stopped before.
         """
-        from sigseek.indexer.measure import measure_biases  # numpy comes with it
+        from sigseek.indexer.measure_biases import measure_biases  # numpy comes with it
 
         allowed = _YARDSTICK_SHARE * self._ledger.seconds
         try:

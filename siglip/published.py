@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sigseek.siglip.work import VisionShape
+from sigseek.siglip.tower_work import VisionShape
 
 SIGLIP2_README = (
     "https://github.com/google-research/big_vision/blob/main/big_vision/configs/proj/image_text/"

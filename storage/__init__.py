@@ -1,7 +1,7 @@
 """What is kept: the catalog, which is the truth, and the vector index, which is derived from it.
 
-Indexes are opened by a store, `sigseek.storage.index.store`, which imports faiss only when it has
-to.
+Indexes are opened by a store, such as `sigseek.storage.index.file_store`, which imports faiss only
+when it has to.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -19,7 +19,7 @@ from sigseek.storage.catalog.sqlite import SqliteDialect
 from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, PHOTO
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.faiss import FaissIndex
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 
 
 def add_checkpoint(
@@ -159,7 +159,7 @@ def random_unit(count: int, dimension: int, seed: int = 0) -> npt.NDArray[np.flo
 def opened(catalog: Catalog, directory: Path) -> FaissIndex:
     """Return the index of the catalog's first checkpoint, its files in the directory."""
     embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
-    return FaissStore(directory).open(embeddings)
+    return FileStore(directory).open(embeddings)
 
 
 def open_searcher(

@@ -23,7 +23,7 @@ from sigseek.storage.index import faiss as faiss_index
 from sigseek.storage.index import faiss_build, faiss_file, index_files
 from sigseek.storage.index.faiss import FaissIndex
 from sigseek.storage.index.faiss_file import StoredIndex, is_quantised
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 from tests.catalogs import add_checkpoint, add_many, add_photos, opened, random_unit
 
 DIMENSION = 16
@@ -175,7 +175,7 @@ def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(
     path.rename(directory / f"{checkpoint.token}-999.faiss")
     check_exact(catalog, opened(catalog, directory))
     assert path.is_file()
-    FaissStore(directory).tidy({checkpoint.token: current(catalog).generation})
+    FileStore(directory).tidy({checkpoint.token: current(catalog).generation})
     assert files(directory) == [path.name]
 
 
@@ -203,7 +203,7 @@ def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     catalog.close()
     shutil.copy(before, catalog.path)
     catalog = Catalog(catalog.path.parent)
-    store = FaissStore(directory)
+    store = FileStore(directory)
     store.tidy({record.token: record.generation for record in catalog.checkpoints()})
     ids = ids[15:] + add(catalog, checkpoint, more, seed=2)
     index = opened(catalog, directory)
@@ -235,7 +235,7 @@ def test_a_directory_that_cannot_be_written_is_no_obstacle(
 
 def test_nothing_indexed(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
     catalog, checkpoint, directory = library
-    index = FaissStore(directory).open(CheckpointEmbeddings(catalog, checkpoint))
+    index = FileStore(directory).open(CheckpointEmbeddings(catalog, checkpoint))
     assert len(index) == 0
     assert index.nearest(random_unit(1, DIMENSION)[0], 10).ids.tolist() == []
 
@@ -312,7 +312,7 @@ def test_recall_of_queries_of_text_geometry(
     images = geometry.images(20_000)
     add_many(catalog, checkpoint.id, images.astype(np.float32))
     (checkpoint,) = [record for record in catalog.checkpoints() if record.id == checkpoint.id]
-    index = FaissStore(directory).open(CheckpointEmbeddings(catalog, checkpoint))
+    index = FileStore(directory).open(CheckpointEmbeddings(catalog, checkpoint))
     assert (
         sum(path.stat().st_size for path in directory.glob("*.faiss"))
         < 20_000 * (256 // 4 + 8) + 40_000
@@ -751,7 +751,7 @@ def test_writing_leaves_newer_files_of_other_processes(
     before = current(catalog)
     add(catalog, checkpoint, 50, seed=2)
     opened(catalog, directory)
-    FaissStore(directory).open(CheckpointEmbeddings(catalog, before))
+    FileStore(directory).open(CheckpointEmbeddings(catalog, before))
     assert f"{checkpoint.token}-{current(catalog).generation}.faiss" in files(directory)
 
 
@@ -767,15 +767,15 @@ import sys
 from pathlib import Path
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 catalog = Catalog(Path({str(catalog.path.parent)!r}))
 embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
-FaissStore(Path({str(directory)!r})).catch_up(embeddings)
+FileStore(Path({str(directory)!r})).catch_up(embeddings)
 assert not {{"faiss", "numpy"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     add(catalog, checkpoint, 50, seed=3)
-    store = FaissStore(directory)
+    store = FileStore(directory)
     assert not store.is_current(CheckpointEmbeddings(catalog, current(catalog)))
 
 
@@ -812,10 +812,10 @@ import sys
 from pathlib import Path
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 catalog = Catalog(Path({str(catalog.path.parent)!r}))
 embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
-index = FaissStore(Path({str(directory)!r})).open(embeddings)
+index = FileStore(Path({str(directory)!r})).open(embeddings)
 assert len(index) == {len(catalog.embedded_ids(1))}
 assert "numpy.random" not in sys.modules
 """

@@ -9,7 +9,7 @@ import pytest
 import sigseek
 from sigseek.indexer import measuring
 from sigseek.indexer.ledger import Ledger
-from sigseek.indexer.measure import measure_biases
+from sigseek.indexer.measure_biases import measure_biases
 from sigseek.progress import Phase, Progress, Stop
 from sigseek.search.calibration import Calibration
 from sigseek.search.query import Text

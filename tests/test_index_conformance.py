@@ -24,8 +24,8 @@ from sigseek.storage.index import faiss as faiss_index
 from sigseek.storage.index import faiss_build, index_files, milvus
 from sigseek.storage.index.contract import EstimatingIndex, IndexStore, VectorIndex
 from sigseek.storage.index.exact import ExactIndex, ExactStore
+from sigseek.storage.index.file_store import FileStore
 from sigseek.storage.index.milvus_store import MilvusStore
-from sigseek.storage.index.store import FaissStore
 from tests.catalogs import add_checkpoint, add_many, random_unit, unit
 
 Floats = npt.NDArray[np.float32]
@@ -70,7 +70,7 @@ def engine(
         return Engine(ExactStore(), exact=True)
     quantised = request.param == "quantised"
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000 if quantised else 1_000_000)
-    return Engine(FaissStore(tmp_path / "index"), exact=not quantised)
+    return Engine(FileStore(tmp_path / "index"), exact=not quantised)
 
 
 @pytest.fixture
@@ -426,10 +426,10 @@ from pathlib import Path
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_build
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 faiss_build._QUANTISED_FROM = int(sys.argv[3])
 catalog = Catalog(Path(sys.argv[1]))
-store = FaissStore(Path(sys.argv[2]))
+store = FileStore(Path(sys.argv[2]))
 print("ready", flush=True)
 while True:
     embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
@@ -442,7 +442,7 @@ while True:
 def test_killed_writers_leave_nothing_that_is_taken_for_an_index(
     engine: Engine, catalog: Catalog, tmp_path: Path
 ) -> None:
-    if not isinstance(engine.store, FaissStore):
+    if not isinstance(engine.store, FileStore):
         return  # it writes nothing
     fill(catalog)
     at = [tmp_path, tmp_path / "index", faiss_build._QUANTISED_FROM]

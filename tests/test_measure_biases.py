@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from sigseek.indexer import measure as measuring
-from sigseek.indexer.measure import measure_biases
+from sigseek.indexer.measure_biases import measure_biases
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.siglip.yardstick.steps import YardstickStep

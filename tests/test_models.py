@@ -15,7 +15,7 @@ from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.operations.models import ListedCheckpoint
 from sigseek.siglip.published import FAST, PUBLISHED, find_published
 from sigseek.siglip.speed import MeasuredSpeed, keep_speed, measured_speeds
-from sigseek.siglip.work import VisionShape, read_vision_shape
+from sigseek.siglip.tower_work import VisionShape, read_vision_shape
 from tests.checkpoints import weight_bytes
 from tests.conftest import Run
 from tests.listeners import Heard

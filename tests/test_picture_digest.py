@@ -25,7 +25,7 @@ from sigseek.indexer.decoding import digest
 from sigseek.indexer.decoding.digest import digest_file
 from sigseek.indexer.decoding.identity.picture import picture_digest
 from tests.photos import exif, open_upright, picture, xmp
-from tests.test_color import swapped_profile
+from tests.test_color_profiles import swapped_profile
 
 pytestmark = pytest.mark.both_databases
 

@@ -31,7 +31,7 @@ from sigseek.siglip import Preprocessing
 from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.siglip.yardstick.steps import STEPS, WHOLE, YardstickStep
 from sigseek.storage import Catalog, CheckpointRecord, FailureKind
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 from sigseek.storage.thumbnails import ThumbnailStore
 from tests.catalogs import add_checkpoint, execute, random_unit, unit
 from tests.listeners import Heard
@@ -103,7 +103,7 @@ class Library:
             PREPROCESSING,
             self.load,
             self.yardstick,
-            FaissStore(self.directory / "index"),
+            FileStore(self.directory / "index"),
             max_pixels=max_pixels,
             reread=reread,
             thumbnails=lambda: thumbnails,

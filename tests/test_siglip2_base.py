@@ -23,7 +23,7 @@ from sigseek.siglip.runtimes.openvino import OpenVinoImageTower, OpenVinoTextTow
 from sigseek.siglip.runtimes.proof import pictures
 from sigseek.siglip.runtimes.quantization import quantize
 from sigseek.siglip.scoring import cosines
-from sigseek.siglip.work import read_vision_shape
+from sigseek.siglip.tower_work import read_vision_shape
 from tests.checkpoints import (
     save_siglip2_base,
     siglip2_base_patch32,

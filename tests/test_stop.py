@@ -30,7 +30,7 @@ from sigseek.siglip.yardstick.steps import YardstickStep
 from sigseek.storage import Catalog, CatalogReader
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_build
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit
 from tests.checkpoints import save_tiny
 from tests.conversions import converting_here
@@ -242,7 +242,7 @@ def test_a_yardstick_is_stopped_between_its_pictures(
 
 
 def test_an_index_is_not_written_after_a_stop(tmp_path: Path, stopped: Stop) -> None:
-    catalog, store = Catalog(tmp_path), FaissStore(tmp_path / "index")
+    catalog, store = Catalog(tmp_path), FileStore(tmp_path / "index")
     checkpoint = add_checkpoint(catalog, 8)
     add_photos(catalog, checkpoint, np.eye(8, dtype=np.float32), tmp_path, list("abcdefgh"))
     record = catalog.checkpoints()[0]
@@ -259,7 +259,7 @@ def test_an_index_is_trained_as_faiss_does_it_and_until_the_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 100)
-    catalog, store, stop = Catalog(tmp_path), FaissStore(tmp_path / "index"), Stop()
+    catalog, store, stop = Catalog(tmp_path), FileStore(tmp_path / "index"), Stop()
     vectors = random_unit(700, 200)
     add_many(catalog, add_checkpoint(catalog, 200).id, vectors)
     record = catalog.checkpoints()[0]

@@ -18,7 +18,7 @@ from tests.conftest import CORPORA, needs_corpora
 from tests.photos import difference, exif, picture
 from tests.raw_files import save_dng
 from tests.silent_disks import silent_disk
-from tests.test_color import swapped_profile
+from tests.test_color_profiles import swapped_profile
 from tests.test_pipeline import Library
 
 WIDE = (1600, 1200)

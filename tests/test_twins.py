@@ -15,7 +15,7 @@ from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from tests.photos import exif, write_png, write_tiff
 from tests.raw_files import save_dng
-from tests.test_color import grey_profile, swapped_profile, wide_profile
+from tests.test_color_profiles import grey_profile, swapped_profile, wide_profile
 
 TURN_BACK = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
 LEAST = 0.99

@@ -19,7 +19,7 @@ from sigseek.storage import Catalog, EmbeddingRecord
 from sigseek.storage.catalog import FILE_NAME
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_file
-from sigseek.storage.index.store import FaissStore
+from sigseek.storage.index.file_store import FileStore
 from sigseek.storage.verification import Verification
 from tests.catalogs import (
     add_checkpoint,
@@ -200,7 +200,7 @@ def test_a_library_that_is_indexed_meanwhile_is_not_wrong(
     (record,) = catalog.checkpoints()
     save(photos / "new.png", seed=6)
     run("index", "--library", place)
-    verification = Verification(catalog, FaissStore(library.directory / "index"), repair=False)
+    verification = Verification(catalog, FileStore(library.directory / "index"), repair=False)
     verification.check_embeddings(record, lambda done: None)
     assert verification.problems == []
     catalog.close()
@@ -277,7 +277,7 @@ def test_the_index_of_many_and_its_sample(place: Path) -> None:
     (record,) = catalog.checkpoints()
     with sigseek.open(place) as library:
         directory = library.directory / "index"
-        FaissStore(directory).catch_up(CheckpointEmbeddings(catalog, record))
+        FileStore(directory).catch_up(CheckpointEmbeddings(catalog, record))
         catalog.close()
         assert library.verify().problems == ()
         places = ((".faiss", 5_000), (".faiss", 60_000), (".sample", 5_000), (".vectors", 5_000))
@@ -399,7 +399,7 @@ def test_embeddings_that_are_not_sound_on_each_database(
         "the catalog counts 7 embeddings by a checkpoint, and has 5",
     ]
     for repair in (False, True):
-        verification = Verification(catalog, FaissStore(tmp_path), repair=repair)
+        verification = Verification(catalog, FileStore(tmp_path), repair=repair)
         assert verification.check_catalog()
         verification.check_embeddings(catalog.checkpoints()[0], lambda count: None)
         found = [problem.what.removesuffix(" for example") for problem in verification.problems]
@@ -407,6 +407,6 @@ def test_embeddings_that_are_not_sound_on_each_database(
         assert {problem.repaired for problem in verification.problems} == {repair}
     assert catalog.embedded_ids(checkpoint.id).tolist() == [ids[0], ids[4]]
     assert catalog.checkpoints()[0].embeddings == 2
-    verification = Verification(catalog, FaissStore(tmp_path), repair=False)
+    verification = Verification(catalog, FileStore(tmp_path), repair=False)
     verification.check_embeddings(catalog.checkpoints()[0], lambda count: None)
     assert verification.problems == []

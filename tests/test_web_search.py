@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 import sigseek
 from sigseek.errors import Option, Remedy
 from sigseek.results import record_fields
-from sigseek.web.words import spelled
+from sigseek.web.remedies import spelled
 from tests.served import served
 
 OF_HTTP = {"name", "folder", "format", "color", "thumbnail", "original", "shown_as"}

@@ -232,7 +232,7 @@ def _upright_rgb(
     upright = _eight_bit(turned_upright(part, metadata.orientation))
     profile = part.info.get("icc_profile")
     if profile:
-        from sigseek.indexer.decoding.color import (
+        from sigseek.indexer.decoding.color_profiles import (
             to_srgb,  # a library of its own, which most photos do without
         )
 

@@ -26,7 +26,7 @@ def calibrate(
     import numpy as np
 
     from sigseek.evaluation.caption_files import read_captions
-    from sigseek.indexer.measure import measure_biases
+    from sigseek.indexer.measure_biases import measure_biases
     from sigseek.search.fitting import fit_calibration  # brings scikit-learn
 
     told, until = listener or library.listener, stop or Stop()

@@ -22,7 +22,7 @@ from sigseek.operations.system_folders import check_no_system_folder
 from sigseek.operations.vectors import check_vectors, use_vectors
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
-from sigseek.siglip.work import read_vision_shape
+from sigseek.siglip.tower_work import read_vision_shape
 from sigseek.siglip.yardstick.steps import WHOLE, YardstickStep
 from sigseek.storage import Catalog, LibraryError
 from sigseek.storage.catalog import path_prefix

@@ -55,9 +55,9 @@ class LibraryLocation(ABC):
         """
         address = self.catalog().vectors()
         if address is None:
-            from sigseek.storage.index.store import FaissStore  # facts alone need no index
+            from sigseek.storage.index.file_store import FileStore  # facts alone need no index
 
-            return FaissStore(self.index_directory)
+            return FileStore(self.index_directory)
         return self.server(address)
 
     def server(self, address: str) -> MilvusStore:

@@ -16,7 +16,7 @@ from sigseek.progress import Phase, Problem, Progress, Stop
 from sigseek.results import record_fields, report_in_words
 from sigseek.web.events import Events
 from sigseek.web.problems import RequestError
-from sigseek.web.words import spelled
+from sigseek.web.remedies import spelled
 
 _APART = 0.2
 """Seconds between two events of one phase. People see no more, and pages need not be told more."""

@@ -15,7 +15,7 @@ from sigseek.search.errors import QuerySyntaxError, UnknownTagError
 from sigseek.search.tokens import length_at
 from sigseek.web.answers import json_answer
 from sigseek.web.context import settings_of
-from sigseek.web.words import remedy_fields
+from sigseek.web.remedies import remedy_fields
 
 _STATUS = {
     ErrorKind.NOT_FOUND: 404,

@@ -13,7 +13,7 @@ from sigseek.errors import ErrorKind, SigseekError, Step
 from sigseek.library import Library
 from sigseek.progress import Stop
 from sigseek.web.problems import RequestError
-from sigseek.web.words import remedy_fields
+from sigseek.web.remedies import remedy_fields
 
 _LASTS = 1.0
 """Seconds for which one search answers all callers without a token."""

@@ -20,7 +20,7 @@ from sigseek.web.index_run import IndexRun
 from sigseek.web.models import Decided, Groups
 from sigseek.web.named import MOST_LEFT_OUT, PhotoNumber
 from sigseek.web.photos import colors_of, shown_fields
-from sigseek.web.words import note_fields
+from sigseek.web.remedies import note_fields
 from sigseek.web.work import turn_among
 
 router = APIRouter(tags=["duplicates"])

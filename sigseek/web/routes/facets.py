@@ -13,7 +13,7 @@ from sigseek.storage.facets import FacetKind
 from sigseek.web.answers import json_answer
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.models import CompletionAnswer, FacetsAnswer
-from sigseek.web.words import note_fields
+from sigseek.web.remedies import note_fields
 
 router = APIRouter(tags=["search"])
 

@@ -16,7 +16,7 @@ from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.models import SearchAnswer
 from sigseek.web.named import MOST_LEFT_OUT
 from sigseek.web.photos import photos_json
-from sigseek.web.words import note_fields, without_options
+from sigseek.web.remedies import note_fields, without_options
 
 router = APIRouter(tags=["search"])
 

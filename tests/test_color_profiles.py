@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from sigseek.indexer.decoding.color import to_srgb
+from sigseek.indexer.decoding.color_profiles import to_srgb
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.siglip import Preprocessing
 from tests.photos import open_upright, picture

@@ -1,6 +1,4 @@
-"""The store of FAISS indexes: files in a directory. FAISS itself is imported when an index is
-opened.
-"""
+"""The store of indexes in files, which are FAISS's. It is imported when an index is opened."""
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ if TYPE_CHECKING:
     from sigseek.storage.index.faiss import FaissIndex
 
 
-class FaissStore:
-    """The FAISS indexes of a library, in `directory`, which need not exist."""
+class FileStore:
+    """The indexes of a library as FAISS's files in `directory`, which need not exist."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
