@@ -367,11 +367,14 @@ def test_answers_of_mini_about_photographs_say_that_it_knows_none(
         assert "mini knows" not in run(*command, *drawings).stderr
 
 
-def test_answers_of_two_threads_do_not_repeat_the_note(mini_library: Path) -> None:
-    with opened(mini_library) as library:
+def test_an_answer_has_its_own_note_and_has_it_once(mini_library: Path) -> None:
+    with opened(mini_library) as library, ThreadPoolExecutor(1) as pool:
         library.checkpoint.state_to_query()
+        pool.submit(library.checkpoint.note_classifying).result()
+        assert library.checkpoint.notes == (), "of another thread's answer"
         for camera in ("Canon EOS 7D", "NIKON D90"):
             library.checkpoint.note_mini(camera)
+        pool.submit(library.checkpoint.state_to_query).result()
         assert [str(note)[:10] for note in library.checkpoint.notes] == ["mini knows"]
 
 

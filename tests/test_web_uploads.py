@@ -161,6 +161,9 @@ def test_labels_are_scored_for_files_and_for_photos(
         assert score == pytest.approx(vars(ours), abs=1e-4)
     assert [failed["name"] for failed in answer["failed"]] == ["two.jpg"]
     by_id = web.post(f"{API}/classify", json={"ids": [known, 9999], "labels": labels}).json()
+    for said in (answer, by_id):
+        (note,) = said["notes"]
+        assert note["text"].startswith("mini knows only its own drawings, so its numbers for")
     assert by_id["photos"][0]["id"] == known
     assert by_id["photos"][0]["scores"][0]["score"] == pytest.approx(
         expected.scores[0].score, abs=0.01

@@ -1,5 +1,6 @@
 """The checkpoint in use as the library knows it: what it has embedded, beside others."""
 
+import threading
 from collections.abc import Sequence
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy, RemedyWarning, escaped
@@ -31,10 +32,14 @@ class LibraryCheckpoint:
         self._model = model
         self._told_of_coverage = False
         self._told_of_mini = False
-        self.notes: tuple[Remedy | str, ...] = ()
-        """What to say of the checkpoint of the last answer: which one it is, if the library has
-        several, and that mini knows no photographs.
+        self._answer = _Answer()
+
+    @property
+    def notes(self) -> tuple[Remedy | str, ...]:
+        """What to say of the checkpoint of this thread's last answer: which one it is, if the
+        library has several, and that mini knows no photographs.
         """
+        return self._answer.notes
 
     def record_to_index(self) -> CheckpointRecord:
         """Return the checkpoint's row, and add one when the checkpoint is new to the library. From
@@ -99,7 +104,7 @@ class LibraryCheckpoint:
         """Set `notes` to what to say of the checkpoint that classifies photo files, which need not
         be in a library.
         """
-        self.notes = ()
+        self._answer.notes = ()
         record = self._model.record()
         if record:
             states = self._directory.catalog().checkpoint_states()
@@ -115,9 +120,9 @@ class LibraryCheckpoint:
             self._add_note(_MINI_NOTE)
 
     def _add_note(self, note: Remedy) -> None:
-        """Add a note, unless a search in another thread has just added it."""
+        """Add a note, unless it is there already."""
         if note not in self.notes:
-            self.notes = (*self.notes, note)
+            self._answer.notes = (*self.notes, note)
 
     def _has_photographs(self, record: CheckpointRecord, generation: int) -> bool:
         """Return whether mini has embedded pictures after the generation that are not drawings of
@@ -177,7 +182,7 @@ class LibraryCheckpoint:
         """Note of which checkpoint the answer is, and warn if another one has embedded more."""
         others = [other for other in known if other.id != record.id]
         if not others:
-            self.notes = ()
+            self._answer.notes = ()
             return
         name = self._model.checkpoint.name
         most = max(other.embeddings for other in others)
@@ -185,7 +190,7 @@ class LibraryCheckpoint:
             also = " and ".join(
                 f"{other.name} ({counted(other.embeddings, 'photo')})" for other in others
             )
-            self.notes = (f"this answer is of {name}; the library also has {also}",)
+            self._answer.notes = (f"this answer is of {name}; the library also has {also}",)
             return
         coverage = Remedy(
             f"this answer is of {escaped(name)}, which has embedded "
@@ -193,7 +198,13 @@ class LibraryCheckpoint:
             "to go on with it: {}",
             (Call("index", options=(("model", name),)),),
         )
-        self.notes = (coverage,)
+        self._answer.notes = (coverage,)
         if not self._told_of_coverage:
             self._told_of_coverage = True
             warn_caller(RemedyWarning(coverage))
+
+
+class _Answer(threading.local):
+    """What is known of a thread's last answer."""
+
+    notes: tuple[Remedy | str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sigseek.web.models import Answer
+from sigseek.web.models import Answer, Note
 
 
 class Uploaded(Answer):
@@ -60,6 +60,8 @@ class Classified(Answer):
     """The pictures, in the order of the request."""
     failed: list[Unscored]
     """The pictures that have no scores."""
+    notes: list[Note]
+    """What a reader of the answer should know."""
 
 
 class Unusable(Answer):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
+from sigseek.errors import Remedy
 from sigseek.library import Library
 from sigseek.progress import Problem, Silence, Stop
 from sigseek.results import record_fields
@@ -15,15 +16,19 @@ from sigseek.search.classify import Classification
 from sigseek.search.labels import DEFAULT_TEMPLATE
 from sigseek.web.answers import json_answer
 from sigseek.web.bodies import form_or, json_body
-from sigseek.web.context import LibraryInUse
+from sigseek.web.context import LibraryInUse, settings_of
 from sigseek.web.form_reader import Form
 from sigseek.web.named import PhotoNumber
 from sigseek.web.problems import RequestError
+from sigseek.web.remedies import note_fields
 from sigseek.web.sent_picture_models import Classified
 from sigseek.web.uploads import Uploads
 from sigseek.web.work import Turns
 
 router = APIRouter(tags=["classify"])
+
+Notes: TypeAlias = tuple[Remedy | str, ...]
+"""What there is to say of an answer."""
 
 
 class Labelled(BaseModel):
@@ -60,17 +65,15 @@ async def classify(request: Request, library: LibraryInUse) -> Response:
         return await run_in_threadpool(json_answer, request, scores)
     turns: Turns = request.app.state.searching
     asked = await json_body(request, Labelled)
-    found = await turns.run(
-        request,
-        lambda stop: library.classify_known(asked.ids, asked.labels, asked.template, stop=stop),
-    )
+    found, notes = await turns.run(request, lambda stop: _classify_known(library, asked, stop))
     photos = [{"id": id_, "scores": _scores(one)} for id_, one in found.items()]
     missing = [
         {"id": id_, "reason": "the library has no embedding of such a photo"}
         for id_ in dict.fromkeys(asked.ids)
         if id_ not in found
     ]
-    return await run_in_threadpool(json_answer, request, {"photos": photos, "failed": missing})
+    fields = {"photos": photos, "failed": missing, "notes": _said(request, notes)}
+    return await run_in_threadpool(json_answer, request, fields)
 
 
 async def _of_files(request: Request, library: Library) -> dict[str, Any]:
@@ -83,11 +86,20 @@ async def _of_files(request: Request, library: Library) -> dict[str, Any]:
             raise RequestError(
                 422, "the form lacks a file or a label", "send pictures as `file` and `labels`"
             )
-        return await turns.run(request, lambda stop: _classify(library, form, stop))
+        fields, notes = await turns.run(request, lambda stop: _classify(library, form, stop))
+        return fields | {"notes": _said(request, notes)}
 
 
-def _classify(library: Library, form: Form, stop: Stop) -> dict[str, Any]:
-    """Return the scores of the labels for each file, and why some have none."""
+def _classify_known(
+    library: Library, asked: Labelled, stop: Stop
+) -> tuple[dict[int, Classification], Notes]:
+    """Return the scores of the labels for each photo, and notes on them."""
+    found = library.classify_known(asked.ids, asked.labels, asked.template, stop=stop)
+    return found, library.checkpoint_notes
+
+
+def _classify(library: Library, form: Form, stop: Stop) -> tuple[dict[str, Any], Notes]:
+    """Return the scores of the labels for each file and why some have none, and notes on them."""
     (template, *_) = form.fields.get("template", [DEFAULT_TEMPLATE])
     problems: dict[str, str] = {}
     found = library.classify(
@@ -99,7 +111,7 @@ def _classify(library: Library, form: Form, stop: Stop) -> dict[str, Any]:
         stop=stop,
     )
     scores = {one.path: _scores(one) for one in found}
-    return {
+    fields = {
         "photos": [
             {"name": file.name, "scores": scores[str(file.path)]}
             for file in form.files
@@ -111,6 +123,13 @@ def _classify(library: Library, form: Form, stop: Stop) -> dict[str, Any]:
             if str(file.path) in problems
         ],
     }
+    return fields, library.checkpoint_notes
+
+
+def _said(request: Request, notes: Notes) -> list[dict[str, Any]]:
+    """Return notes as the answer has them."""
+    spell = settings_of(request).spell
+    return [note_fields(note, spell) for note in notes]
 
 
 def _scores(one: Classification) -> list[dict[str, Any]]:

@@ -13,11 +13,12 @@ from sigseek.library import Library
 from sigseek.progress import Stop
 from sigseek.web.answers import json_answer
 from sigseek.web.bodies import form_fields, form_or, json_body
-from sigseek.web.context import LibraryInUse, named_photos
+from sigseek.web.context import LibraryInUse, named_photos, settings_of
 from sigseek.web.models import Similar
 from sigseek.web.named import PhotoNumber
 from sigseek.web.photos import photos_json
 from sigseek.web.problems import RequestError
+from sigseek.web.remedies import note_fields
 from sigseek.web.routes.uploads import only_file
 from sigseek.web.uploads import Uploads, unusable
 from sigseek.web.work import Turns
@@ -91,5 +92,10 @@ def _answer(
     request: Request, library: Library, photo: int | Path, part: Part, stop: Stop
 ) -> Response:
     found = library.similar(photo, part.offset + part.limit, stop=stop)[part.offset :]
-    fields = {"hits": photos_json(library, found), "legend": [LIKENESS_LEGEND], "notes": []}
+    settings = settings_of(request)
+    fields = {
+        "hits": photos_json(library, found),
+        "legend": [LIKENESS_LEGEND],
+        "notes": [note_fields(note, settings.spell) for note in library.checkpoint_notes],
+    }
     return json_answer(request, fields)
