@@ -141,14 +141,37 @@ def test_working_rooms_name_no_command_and_no_option() -> None:
     assert not found
 
 
-def test_one_module_imports_ray() -> None:
-    importing = {
-        path.name
-        for room in MAY_IMPORT
-        for path in (ROOT / room).rglob("*.py")
-        if any(name.split(".")[0] == "ray" for name in imported_names(path))
-    }
-    assert importing == {"ray_cluster.py"}
+@pytest.mark.parametrize(
+    ("module", "importing"),
+    [
+        ("faiss", {"storage/index", "search/duplicates/neighbours.py"}),
+        ("pymilvus", {"storage/index"}),
+        ("psycopg", {"storage/catalog/postgresql.py"}),
+        ("ray", {"sigseek/operations/ray_cluster.py"}),
+        ("sqlite3", {"storage/catalog/sqlite.py"}),
+    ],
+)
+def test_an_engine_has_one_place(module: str, importing: set[str]) -> None:
+    """All pairs of duplicates are no search, so `neighbours.py` asks FAISS itself."""
+    found = set()
+    for room in MAY_IMPORT:
+        for path in (ROOT / room).rglob("*.py"):
+            if any(name.split(".")[0] == module for name in imported_names(path)):
+                place = path.relative_to(ROOT)
+                is_index = place.parent.as_posix() == "storage/index"
+                found.add((place.parent if is_index else place).as_posix())
+    assert found == importing
+
+
+def test_nobody_asks_which_database_it_is() -> None:
+    """What only one database does is in its dialect; `sigseek.storage.catalog.dialect` promises
+    it.
+    """
+    for room in MAY_IMPORT:
+        for path in (ROOT / room).rglob("*.py"):
+            for node in nodes_of(path):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+                    assert "Dialect" not in ast.unparse(node.args[1]), f"{path}:{node.lineno}"
 
 
 def test_each_room_is_linked_into_the_package() -> None:

@@ -9,6 +9,7 @@ from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
 from sigseek.progress import Listener
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
+from sigseek.storage.catalog.sqlite_log import state_of_files
 
 
 class LibraryDirectory(LibraryLocation):
@@ -35,9 +36,9 @@ class LibraryDirectory(LibraryLocation):
         """
         catalog = self.directory / FILE_NAME
         if catalog.is_file() and not catalog.stat().st_size:  # SQLite begins with an empty file
-            from sigseek.storage.index.store import FaissStore
+            from sigseek.storage.index.file_store import FileStore
 
-            if FaissStore(self.index_directory).bytes():
+            if FileStore(self.index_directory).bytes():
                 raise LibraryError(
                     f"{catalog} is empty",
                     f"put a backup in its place, or remove {self.directory} and index again",
@@ -48,15 +49,7 @@ class LibraryDirectory(LibraryLocation):
 
     def state(self) -> str:
         """Return the sizes and times of the catalog's files, which change whenever it does."""
-        found = []
-        for name in (FILE_NAME, f"{FILE_NAME}-wal"):
-            try:
-                status = (self.directory / name).stat()
-            except OSError:
-                found.append("none")
-            else:
-                found.append(f"{status.st_size} {status.st_mtime_ns}")
-        return ", ".join(found)
+        return state_of_files(self.directory / FILE_NAME)
 
     def _open(self, *, create: bool) -> Catalog:
         if self.directory.is_file():

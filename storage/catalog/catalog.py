@@ -96,24 +96,23 @@ class Catalog(CatalogReader):
     @property
     def local_paths(self) -> tuple[Path, ...]:
         """The catalog's directory and file on this machine; none for a server's database."""
-        dialect = self._dialect
-        return (dialect.path.parent, dialect.path) if isinstance(dialect, SqliteDialect) else ()
+        file = self._dialect.file
+        return (file.parent, file) if file else ()
 
     @property
     def path(self) -> Path:
         """The catalog's file. Raises TypeError for a database that is not a file."""
-        if not isinstance(self._dialect, SqliteDialect):
+        file = self._dialect.file
+        if file is None:
             raise TypeError(f"{self._dialect.where} is not a file")
-        return self._dialect.path
+        return file
 
     @property
     def network(self) -> str | None:
         """The type of the file system of another machine that the catalog was just made on or
         fitted to; None for all other catalogs.
         """
-        dialect = self._dialect
-        fitted = isinstance(dialect, SqliteDialect) and dialect.journal_changed
-        return dialect.network if isinstance(dialect, SqliteDialect) and fitted else None
+        return self._dialect.fitted_to
 
     def once(self, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
         """Return what `ask` returns, or the kept answer to the question if nobody has changed the
@@ -129,7 +128,7 @@ class Catalog(CatalogReader):
         """Return what `ask` returns, all of it from a time in which nothing changed by which photos
         are put in order. It may be asked twice.
         """
-        if isinstance(self._dialect, SqliteDialect):
+        if self._dialect.file:
             with self.moment():
                 self.order_revision()  # begins the moment, and only then kept answers are used
                 return ask()
@@ -174,8 +173,7 @@ class Catalog(CatalogReader):
             yield
             return
         # A server would have to be asked for the number, and few searches need kept answers.
-        is_file = isinstance(self._dialect, SqliteDialect)
-        changes = self._dialect.changes() if is_file else None
+        changes = self._dialect.changes() if self._dialect.file else None
         with super()._connect() as connection:
             self._moments.connection, self._moments.changes = connection, changes
             self._moments.has_begun = False
@@ -218,7 +216,7 @@ class Catalog(CatalogReader):
         the same moment.
         """
         self.order_revision()  # begins the moment
-        if not isinstance(self._dialect, SqliteDialect) or self._dialect.network:
+        if not self._dialect.file or self._dialect.network:
             # On a network drive a writer that waits for the first reader keeps others from
             # beginning to read, and the first reader would wait for these.
             return None

@@ -54,6 +54,25 @@ class Dialect(Protocol):
         ...
 
     @property
+    def file(self) -> Path | None:
+        """The file on this machine that is the database; None for the database of a server, which
+        takes a question to tell of changes.
+        """
+        ...
+
+    @property
+    def network(self) -> str | None:
+        """The type of the file system that the file is on, if it is that of another machine. There
+        a reader keeps writers waiting, and these keep other readers waiting.
+        """
+        ...
+
+    @property
+    def fitted_to(self) -> str | None:
+        """The same, if the file was made on it or fitted to it when it was opened."""
+        ...
+
+    @property
     def sorts_paths(self) -> bool:
         """Whether an index has the paths of each folder's files in their order."""
         ...

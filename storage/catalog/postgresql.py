@@ -115,6 +115,9 @@ class PostgreSqlDialect:
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, psycopg.Error)
     sorts_paths = False
+    file: Path | None = None
+    network: str | None = None
+    fitted_to: str | None = None
     counts_in_indexes = False  # it would visit the rows too, up to ten times as long
 
     def __init__(self, url: URL, *, create: bool = True, unfinished: bool = False) -> None:

@@ -88,16 +88,16 @@ class SqliteDialect:
     counts_in_indexes = True
 
     def __init__(self, path: Path, *, unfinished: bool = False) -> None:
-        self.path = path
+        self.file = path
         self._unfinished = unfinished
         self.where = str(path)
         self.network = network_type(path.parent)
         """The type of the file system if it is that of another machine. WAL does not work there,
         because processes must share memory for it.
         """
-        self.journal_changed = False
-        """Whether the file was made, or taken out of WAL mode, for such a file system just now."""
-        self._file: _FileId | None = None
+        self.fitted_to: str | None = None
+        """The same, if the file was made, or taken out of WAL mode, for it just now."""
+        self._in_use: _FileId | None = None
         """What `_IN_USE` has of this dialect."""
         self._watching = threading.Lock()
         self._watcher: Any = None
@@ -235,7 +235,7 @@ class SqliteDialect:
 
     def size(self, connection: Connection) -> int:
         """Return the bytes of the catalog's file and of the log beside it."""
-        return sum(map(_bytes, self.path.parent.glob(f"{self.path.name}*")))
+        return sum(map(_bytes, self.file.parent.glob(f"{self.file.name}*")))
 
     def integrity(self, connection: Connection) -> list[str]:
         """Return what SQLite finds wrong with the file."""
@@ -312,7 +312,7 @@ class SqliteDialect:
         )
 
     def _open(self) -> Engine:
-        path = self.path
+        path = self.file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -340,7 +340,7 @@ class SqliteDialect:
                 if not self.network:
                     _outside_transactions(connection, "PRAGMA journal_mode = WAL")
                 elif found is None or is_in_wal_mode(path):
-                    self.journal_changed = True
+                    self.fitted_to = self.network
                     _outside_transactions(connection, "PRAGMA journal_mode = DELETE")
                     _outside_transactions(connection, "PRAGMA locking_mode = NORMAL")
                     # the lock is given back by the next one who asks
@@ -374,22 +374,22 @@ class SqliteDialect:
         log while it is in use.
         """
         with _OPENING:
-            yield _file_id(self.path) in _IN_USE
+            yield _file_id(self.file) in _IN_USE
             self._note_use()
 
     def _note_use(self) -> None:
         """Note that this process has the file open, if it exists; the caller holds `_OPENING`."""
-        if self._file is None and (file := _file_id(self.path)) is not None:
-            self._file = file
+        if self._in_use is None and (file := _file_id(self.file)) is not None:
+            self._in_use = file
             _IN_USE[file] += 1
 
     def _end_use(self) -> None:
         with _OPENING:
-            if self._file is not None:
-                _IN_USE[self._file] -= 1
-                if not _IN_USE[self._file]:
-                    del _IN_USE[self._file]
-                self._file = None
+            if self._in_use is not None:
+                _IN_USE[self._in_use] -= 1
+                if not _IN_USE[self._in_use]:
+                    del _IN_USE[self._in_use]
+                self._in_use = None
 
     def _bring_up_to_date(self, connection: Connection) -> None:
         """Make the tables of an empty file, or upgrade older ones, wholly or not at all."""
@@ -418,14 +418,14 @@ class SqliteDialect:
         That is so when there is no log of changes. With a log, another user has the library open or
         was cut off.
         """
-        log = self.path.with_name(f"{self.path.name}-wal")
+        log = self.file.with_name(f"{self.file.name}-wal")
         try:
             with self._beginning_use() as is_in_use:
-                nobody_writes = not _bytes(log) or (not is_in_use and has_no_log(self.path))
+                nobody_writes = not _bytes(log) or (not is_in_use and has_no_log(self.file))
         except OSError as error:
             raise self.describe(error) from error
         options = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if nobody_writes else {})
-        name = f"file:{quote(os.fsencode(self.path))}"
+        name = f"file:{quote(os.fsencode(self.file))}"
         engine = _engine(URL.create("sqlite", database=name, query=options))
         try:
             with engine.connect() as connection:

@@ -22,6 +22,21 @@ def remove_log_of_another(path: Path) -> None:
                     log.unlink(missing_ok=True)
 
 
+def state_of_files(path: Path) -> str:
+    """Return the sizes and times of an SQLite file and of its log as a text, which is another one
+    after every change.
+    """
+    found = []
+    for name in (path.name, f"{path.name}-wal"):
+        try:
+            status = path.with_name(name).stat()
+        except OSError:
+            found.append("none")
+        else:
+            found.append(f"{status.st_size} {status.st_mtime_ns}")
+    return ", ".join(found)
+
+
 def has_no_log(path: Path) -> bool:
     """Return whether the file's header says that it is not in WAL mode."""
     with path.open("rb") as file:
