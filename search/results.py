@@ -179,7 +179,9 @@ class SearchResults(Sequence[Hit]):
 
     def __repr__(self) -> str:
         best = f", best probability {self.best.probability:.3f}" if self.best else ""
-        return f"<SearchResults: {len(self.hits)} hits of {self.photos} photos{best}>"
+        hits = "1 hit" if len(self.hits) == 1 else f"{len(self.hits)} hits"
+        photos = "1 photo" if self.photos == 1 else f"{self.photos} photos"
+        return f"<SearchResults: {hits} of {photos}{best}>"
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -5,7 +5,7 @@
     library = sigseek.open("~/Pictures/.sigseek", model="google/siglip-base-patch16-224")
     library.index("~/Pictures")
     for hit in library.search("two cats on a sofa", limit=5):
-        print(hit.score, hit.path)
+        print(hit.probability, hit.path)
 
 What is skipped or given up on the way is logged to the logger "sigseek".
 """

@@ -681,7 +681,7 @@ class Library:
         Without `keep_pairs` the library stays as it is.
 
         >>> library.duplicates()
-        <Duplicates: 1 groups in 40 photos>
+        <Duplicates: 1 group in 40 photos>
         """
         from sigseek.operations.duplicates import find_duplicates
 
@@ -809,8 +809,8 @@ class Library:
 
     @property
     def checkpoint_notes(self) -> tuple[Remedy | str, ...]:
-        """Return what there is to say of the checkpoint of the last answer, a sentence each: which
-        one it is, if the library has several, and that `mini` knows no photographs.
+        """Return what there is to say of the checkpoint of this thread's last answer, a sentence
+        each: which one it is, if the library has several, and that `mini` knows no photographs.
         """
         return self._opened.checkpoint.notes
 
@@ -902,7 +902,7 @@ class Library:
         With `contents` every photo file is read again. With `repair` whatever can be rebuilt is
         repaired.
         """
-        from sigseek.operations.verify import verify_library  # brings faiss
+        from sigseek.operations.verify import verify_library  # brings the index
 
         return verify_library(
             self._opened, repair=repair, contents=contents, listener=listener, stop=stop

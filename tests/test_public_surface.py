@@ -87,6 +87,7 @@ def test_objects_show_what_they_are(tmp_path: Path, drawn: Path) -> None:
         assert "added=40" in repr(report)
         found = library.search("at night", limit=2)
         assert repr(found).startswith("<SearchResults: 2 hits of 40 photos, best probability ")
+        assert repr(library.search("at night", limit=1)).startswith("<SearchResults: 1 hit of 40 ")
         assert repr(found[0]).startswith("Hit(rank=1, probability=")
         assert repr(found[0]).endswith(f"path={found[0].path!r})")
 

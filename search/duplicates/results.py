@@ -82,7 +82,8 @@ class Duplicates(Sequence[DuplicateGroup]):
         return tuple(found.values())
 
     def __repr__(self) -> str:
-        return f"<Duplicates: {len(self.groups)} groups in {self.photos} photos>"
+        groups = "1 group" if len(self.groups) == 1 else f"{len(self.groups)} groups"
+        return f"<Duplicates: {groups} in {self.photos} photos>"
 
     def __len__(self) -> int:
         return len(self.groups)

@@ -143,7 +143,7 @@ class PhotoColumns(TypedColumns):
     utc_offset: Named[int | None] = Column(WHOLE)
     """Minutes by which the camera's clock was ahead of UTC."""
     date_source: Named[str | None] = Column(TEXT)
-    """A DateSource. It is None for dates of before schema 0008."""
+    """A DateSource. It is None for dates from before schema 0008."""
     camera: Named[str | None] = Column(TEXT)
     latitude: Named[float | None]
     longitude: Named[float | None]
@@ -160,7 +160,7 @@ class PhotoColumns(TypedColumns):
     facts_version: Named[int] = Column(WHOLE, default=0, server_default="0")
     """The version of the reader that read the metadata. 0 means that it has to be read again."""
     digest_version: Named[int] = Column(WHOLE, default=0, server_default="0")
-    """The version of the reader that made `digest`. 0 is for photos of before schema 0011."""
+    """The version of the reader that made `digest`. 0 is for photos from before schema 0011."""
     hash_version: Named[int] = Column(WHOLE, default=0, server_default="0")
     """The version of the program's perceptual hashes that the photo's sketches are of. 0 means that
     it has none yet. A photo whose files gave no picture any more has the version, but no sketches.
@@ -520,9 +520,11 @@ class FailureColumns(TypedColumns):
     pixels: Named[int | None] = Column(WHOLE)
     """The number of pixels of a picture that was too large."""
     tried_at: Named[datetime | None] = Column(TIME)
-    """When it was last tried. It is None for rows of before schema 0005."""
+    """When it was last tried. It is None for rows from before schema 0005."""
     decoder_version: Named[int] = Column(WHOLE, default=0, server_default="0")
-    """The version of the decoder that could not use the file; 0 for rows of before schema 0010."""
+    """The version of the decoder that could not use the file. It is 0 for rows from before schema
+    0010.
+    """
 
 
 FAILURE = Table(
