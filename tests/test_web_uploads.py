@@ -164,6 +164,8 @@ def test_labels_are_scored_for_files_and_for_photos(
     for said in (answer, by_id):
         (note,) = said["notes"]
         assert note["text"].startswith("mini knows only its own drawings, so its numbers for")
+    nothing = web.post(f"{API}/classify", files=files[1:], data={"labels": labels}).json()
+    assert (nothing["photos"], len(nothing["failed"]), nothing["notes"]) == ([], 1, [])
     assert by_id["photos"][0]["id"] == known
     assert by_id["photos"][0]["scores"][0]["score"] == pytest.approx(
         expected.scores[0].score, abs=0.01

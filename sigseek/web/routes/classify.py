@@ -123,7 +123,7 @@ def _classify(library: Library, form: Form, stop: Stop) -> tuple[dict[str, Any],
             if str(file.path) in problems
         ],
     }
-    return fields, library.checkpoint_notes
+    return fields, library.checkpoint_notes if found else ()
 
 
 def _said(request: Request, notes: Notes) -> list[dict[str, Any]]:
