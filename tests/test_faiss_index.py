@@ -351,6 +351,9 @@ def test_a_quantised_index_is_mapped_and_let_go(quantised: tuple[Catalog, int, P
     index = opened(catalog, directory)
     assert is_quantised(stored(directory).index)
     assert recall(catalog, index, random_unit(20, DIMENSION, seed=7), 400) > 0.98
+    sizes = {path.suffix: path.stat().st_size for path in directory.iterdir()}
+    assert sizes.keys() == {".faiss", ".sample", ".vectors"}
+    assert FileStore(directory).bytes() == sum(sizes.values())
     (name,) = [name for name in files(directory) if name.endswith(".faiss")]
     if sys.platform == "linux":
         assert name in mapped_files()

@@ -83,12 +83,20 @@ def search(library: sigseek.Library, query: str) -> Answer:
 
 
 def similar(library: sigseek.Library, photo: Path) -> Answer:
-    return {hit.path: (hit.cosine,) for hit in library.similar(photo, limit=20)}
+    hits = library.similar(photo, limit=20)
+    return {hit.path: (hit.cosine,) for hit in hits} | notes(library)
 
 
 def classify(library: sigseek.Library, photo: Path) -> Answer:
     (found,) = library.classify([photo], LABELS)
-    return {one.label: (one.score,) for one in found.scores}
+    return {one.label: (one.score,) for one in found.scores} | notes(library)
+
+
+def notes(library: sigseek.Library) -> Answer:
+    """Return what is said of the last answer: of classifying alone, that mini knows no photographs;
+    it is no other thread's.
+    """
+    return {str(note): () for note in library.checkpoint_notes}
 
 
 def ask_all(library: sigseek.Library, asked: dict[str, Ask]) -> dict[str, Answer]:
