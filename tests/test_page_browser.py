@@ -399,8 +399,11 @@ def test_the_grid_by_keyboard(page: Page) -> None:
     page.keyboard.press("Enter")
     page.locator(".viewer-position", has_text="62 of 62").wait_for()
     page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 320, "height": 400})
     page.keyboard.press("?")
     page.locator("dialog .keys").wait_for()
+    assert page.evaluate("document.querySelector('dialog.small').scrollHeight") > 400
+    assert page.evaluate("document.querySelector('dialog.small').scrollTop") == 0
 
 
 def test_more_and_not_like_a_photo(page: Page) -> None:

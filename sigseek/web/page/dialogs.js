@@ -9,6 +9,7 @@ export function ask(title, ...content) {
     ...content);
   document.body.append(dialog);
   dialog.showModal();
+  dialog.scrollTop = 0; // the button that has the focus now may be below a long list
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
