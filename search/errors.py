@@ -45,9 +45,9 @@ class QueryPartError(QueryError):
 class QuerySyntaxError(QueryPartError):
     """A query that cannot be read. The message begins with the column of what is wrong."""
 
-    def __init__(self, query: str, column: int, problem: str) -> None:
-        super().__init__(f"column {column}: {problem}")
-        self.args = (query, column, problem)
+    def __init__(self, query: str, column: int, problem: str, remedy: str) -> None:
+        super().__init__(f"column {column}: {problem}", remedy)
+        self.args = (query, column, problem, remedy)
         self.query = query
         self.column = column
         self.problem = problem

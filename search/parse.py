@@ -36,7 +36,7 @@ SMALL_OPERATORS = {
 }  # fmt: skip
 """Words and signs of a text that may stand for an operator."""
 
-_UNCLOSED = "( is never closed; add a ) where it ends, or quote the text it belongs to"
+_UNCLOSED = "( is never closed", "add a ) where it ends, or quote the text it belongs to"
 
 _PHOTO_NAME = re.compile(r"\w+-\w+")
 """A name that a picture was given, and no path."""
@@ -134,7 +134,7 @@ class _Parser:
         while self._next.kind == "weight":
             if weighted:
                 self._fail(
-                    self._next, f"{self._next} is a second weight for the same part; give it one"
+                    self._next, f"{self._next} is a second weight for the same part", "give it one"
                 )
             part, weighted = replace(part, weight=self._weight()), True
             self._advance()
@@ -146,12 +146,12 @@ class _Parser:
         if self._nested > MOST_NESTED:
             self._fail(
                 opened,
-                f"more than {MOST_NESTED} parentheses inside each other; leave out those that "
-                f"are not needed",
+                f"more than {MOST_NESTED} parentheses inside each other",
+                "leave out those that are not needed",
             )
         part = self._disjunction()
         if self._next.kind == "end":
-            self._fail(opened, _UNCLOSED)
+            self._fail(opened, *_UNCLOSED)
         if not self._take(")"):
             self._refuse_continuation()
         self._nested -= 1
@@ -189,14 +189,14 @@ class _Parser:
             if _PHOTO_NAME.fullmatch(value):
                 found = "names no picture that is kept here"
                 remedy = "send the picture again, or name a photo by its number"
-            self._fail(token, f"{token} {found}; {remedy}, as in photo:17")
+            self._fail(token, f"{token} {found}", f"{remedy}, as in photo:17")
         return PhotoTerm(value, file=os.fspath(self._photos[value]))
 
     def _fact(self, name: str, value: str, column: int) -> Fact:
         try:
             read = KINDS[name](value)
         except FactValueError as problem:
-            raise FactError(self._query, column, str(problem)) from None
+            raise FactError(self._query, column, problem.found, problem.remedy) from None
         return Fact(NAMES_OF_PERIODS.get(name, name), read, typed=self._query, column=column)
 
     def _text(self) -> Text:
@@ -213,7 +213,8 @@ class _Parser:
         if not typed[1:-1].strip():
             self._fail(
                 self._last,
-                f"{self._last} has nothing between its quotation marks; write something there",
+                f"{self._last} has nothing between its quotation marks",
+                "write something there",
             )
         return re.sub(r'\\(["“”„\\])', r"\1", typed[1:-1])
 
@@ -224,8 +225,8 @@ class _Parser:
             expected = f"a weight is a number above 0 and up to {MOST_WEIGHT}, as in dog^2"
             self._fail(
                 self._next,
-                f"{self._next} is not a weight; {expected}; a text with ^ in it needs quotation "
-                "marks",
+                f"{self._next} is not a weight",
+                f"{expected}; a text with ^ in it needs quotation marks",
             )
         return weight
 
@@ -246,20 +247,20 @@ class _Parser:
         if token.kind == "weight":
             self._fail(
                 token,
-                f"{token} without a term before it; write it after one, as in dog^2, or quote "
-                f"the text",
+                f"{token} without a term before it",
+                "write it after one, as in dog^2, or quote the text",
             )
         if last.is_mark("("):
             if token.kind == "end":
-                self._fail(last, _UNCLOSED)
+                self._fail(last, *_UNCLOSED)
             if token.is_mark(")"):
-                self._fail(last, "nothing between ( and ); write a term there, or leave them out")
+                self._fail(last, "nothing between ( and )", "write a term there, or leave them out")
         if last.is_operator and not token.is_operator:
             where = "at the end of the query" if token.kind == "end" else f"before {token}"
             self._fail(
                 last,
-                f"{last} {where}; a term is expected after it, or quote the word: "
-                f"{quoted(last.typed)}",
+                f"{last} {where}",
+                f"a term is expected after it, or quote the word: {quoted(last.typed)}",
             )
         if token.is_operator:
             where = (
@@ -267,12 +268,14 @@ class _Parser:
             )
             self._fail(
                 token,
-                f"{token} {where}; a term is expected before it, or quote the word: "
-                f"{quoted(token.typed)}",
+                f"{token} {where}",
+                f"a term is expected before it, or quote the word: {quoted(token.typed)}",
             )
         if token.kind == "end":
             self._fail(
-                token, "the query is empty; describe what the photo shows, for example: a red house"
+                token,
+                "the query is empty",
+                "describe what the photo shows, for example: a red house",
             )
         self._refuse_closing()
 
@@ -281,22 +284,20 @@ class _Parser:
         if not self._next.begins_term:
             self._refuse_closing()
         self._refuse_unknown_term()
+        problem = f"{self._next} right after another term"
         operator = SMALL_OPERATORS.get(self._next.typed.split()[0].lower())
         if operator:
             self._fail(
                 self._next,
-                f"{self._next} right after another term; an operator is in capitals, so write "
-                f"{operator}, or quote the whole text",
+                problem,
+                f"an operator is in capitals, so write {operator}, or quote the whole text",
             )
-        problem = (
-            f"{self._next} right after another term; write AND, OR or NOT, in capitals, "
-            f"between them, or quote"
-        )
+        remedy = "write AND, OR or NOT, in capitals, between them, or quote"
         if self._last.kind == "keyed":
             key = self._last.typed.partition(":")[0]
-            self._fail(self._next, f'{problem} what {key}: names, as in {key}:"two words"')
+            self._fail(self._next, problem, f'{remedy} what {key}: names, as in {key}:"two words"')
         inside = ', with \\" for a quotation mark inside it' if self._next.kind == "quoted" else ""
-        self._fail(self._next, f"{problem} the whole text{inside}")
+        self._fail(self._next, problem, f"{remedy} the whole text{inside}")
 
     def _refuse_unknown_term(self) -> None:
         """Raise the error for a term whose name does not exist, as in folder:"My photos"."""
@@ -307,22 +308,18 @@ class _Parser:
             meant = OTHER_NAMES.get(name[0][:-1].lower())
             self._fail(
                 token,
-                f"{token} does not begin a term; "
-                + (
-                    f"write {meant}:, or "
-                    if meant
-                    else f"those with a colon are {TERMS_IN_WORDS}; "
-                )
+                f"{token} does not begin a term",
+                (f"write {meant}:, or " if meant else f"those with a colon are {TERMS_IN_WORDS}; ")
                 + 'for a quotation mark inside a text write \\" and quote the whole text',
             )
 
     def _refuse_closing(self) -> NoReturn:
         self._fail(
-            self._next, ") without a ( before it; leave it out, or quote the text it belongs to"
+            self._next, ") without a ( before it", "leave it out, or quote the text it belongs to"
         )
 
-    def _fail(self, token: Token, problem: str) -> NoReturn:
-        raise QuerySyntaxError(self._query, token.column, problem)
+    def _fail(self, token: Token, problem: str, remedy: str) -> NoReturn:
+        raise QuerySyntaxError(self._query, token.column, problem, remedy)
 
 
 def _are_one_text(first: Token, second: Token) -> bool:

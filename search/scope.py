@@ -86,7 +86,9 @@ def _selection(facts: Query, catalog: CatalogReader) -> Selection:
             except FactValueError as problem:
                 more = _several_words(facts)
                 typed = facts.typed or str(facts)
-                raise FactError(typed, facts.column, f"{problem}{more}") from None
+                raise FactError(
+                    typed, facts.column, problem.found, f"{problem.remedy}{more}"
+                ) from None
         case _:
             raise TypeError(f"{facts} is not a fact")
 

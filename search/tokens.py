@@ -121,17 +121,19 @@ def _pieces(query: str) -> Iterator[Token]:
         match kind:
             case "unclosed":
                 mark = match["unclosed"]
-                problem = (
-                    f'{mark} is never closed; close it, or write \\" for a quotation mark '
-                    f"inside a quoted text"
+                raise QuerySyntaxError(
+                    query,
+                    match.start("unclosed") + 1,
+                    f"{mark} is never closed",
+                    'close it, or write \\" for a quotation mark inside a quoted text',
                 )
-                raise QuerySyntaxError(query, match.start("unclosed") + 1, problem)
             case "key":
-                problem = (
-                    f'{typed} with nothing right after it; write {typed}"..." without a '
-                    f"space, or quote the text"
+                raise QuerySyntaxError(
+                    query,
+                    column,
+                    f"{typed} with nothing right after it",
+                    f'write {typed}"..." without a space, or quote the text',
                 )
-                raise QuerySyntaxError(query, column, problem)
             case "mark" | "weight" | "keyed" | "quoted" | "words":
                 yield Token(kind, typed, column)
     yield Token("end", "", len(query) + 1)

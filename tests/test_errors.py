@@ -35,7 +35,7 @@ def test_texts_may_hold_braces(found: str, remedy: str) -> None:
     [
         sigseek.LibraryError("a", "b {}", ErrorKind.BUSY),
         sigseek.DecodeError("a"),
-        sigseek.QuerySyntaxError("a (", 3, "never closed"),
+        sigseek.QuerySyntaxError("a (", 3, "never closed", "close it"),
         sigseek.UnknownTagError("sea", ["beach"]),
     ],
 )

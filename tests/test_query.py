@@ -216,7 +216,7 @@ def test_what_is_refused(typed: str, column: int, said: str) -> None:
         parse(typed)
     assert isinstance(caught.value, QuerySyntaxError)
     assert caught.value.column == column
-    assert str(caught.value).startswith(f"column {column}: ")
+    assert str(caught.value) == (f"column {column}: {caught.value.problem}; {caught.value.remedy}")
     assert said in str(caught.value)
 
 

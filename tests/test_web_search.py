@@ -95,6 +95,9 @@ def test_an_error_of_a_query_tells_its_column(web: TestClient) -> None:
         "text": 'a term is expected after it, or quote the word: "AND"',
         "calls": [],
     }
+    problem = web.get("/api/v1/search", params={"q": "photo:1 a dog; a cat"}).json()
+    assert problem["detail"] == "a dog; a cat right after another term"
+    assert problem["remedy"]["text"].startswith("write AND, OR or NOT")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from sigseek.errors import ErrorKind, Remedy, SigseekError
+from sigseek.errors import ErrorKind, SigseekError
 from sigseek.search.errors import QuerySyntaxError, UnknownTagError
 from sigseek.search.tokens import length_at
 from sigseek.web.answers import json_answer
@@ -115,26 +115,17 @@ def _of_library(request: Request, error: Exception) -> Response:
     assert isinstance(error, SigseekError)
     status = _STATUS[error.kind]
     spell = settings_of(request).spell
-    remedy: Remedy | str | None = error.remedy
     column = length = None
     found = error.found
-    if isinstance(error, QuerySyntaxError):
-        found, remedy = _halves(error.problem)
     if isinstance(error, QuerySyntaxError) or (isinstance(error, UnknownTagError) and error.query):
         column = error.column
         length = length_at(error.query, column)
         found = found.removeprefix(f"column {column}: ")
     fields = problem_fields(
-        status, found, error.kind.value, remedy_fields(remedy, spell), column, length
+        status, found, error.kind.value, remedy_fields(error.remedy, spell), column, length
     )
     headers = {"Retry-After": "5"} if error.kind is ErrorKind.BUSY else {}
     return _answer(request, fields, headers)
-
-
-def _halves(problem: str) -> tuple[str, Remedy | str | None]:
-    """Return what was found in a query and what to do, which are one sentence there."""
-    found, _, remedy = problem.partition("; ")
-    return found, remedy or None
 
 
 def _of_request(request: Request, error: Exception) -> Response:
