@@ -82,6 +82,8 @@ def test_prune_forgets_what_has_been_missing_for_long(
     assert library.index().missing == 4
     assert library.prune(timedelta(days=30)).files == 0
     assert library.prune(timedelta(days=999_999)).files == 0
+    with pytest.raises(FolderError, match="must be a timedelta, and is '30d'; write timedelta"):
+        library.prune("30d")  # type: ignore[arg-type]
     execute(
         library.directory,
         "UPDATE file SET missing_since = :then WHERE path IN (:one, :other)",

@@ -57,6 +57,16 @@ def test_files_that_only_lie_elsewhere_are_not_asked_about(
     assert (report.added, report.moved, report.missing) == (1, 12, 0)
 
 
+@pytest.mark.parametrize("limit", [0, -1, 0.5, "50"])
+def test_a_limit_for_pictures_that_none_can_meet(tmp_path: Path, photos: Path, limit: int) -> None:
+    """The library would remember it, and refuse all pictures from then on."""
+    with sigseek.open(tmp_path / "new", model="mini") as library:
+        for call in (library.index, library.watch):
+            with pytest.raises(sigseek.FolderError, match="is not a limit for pictures; give max"):
+                call(photos, max_megapixels=limit)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_library_without_folders_asks_for_some(library: sigseek.Library, photos: Path) -> None:
     library.forget(photos)
     with pytest.raises(LibraryError, match=r"has no folders; name the folders: library\.index"):

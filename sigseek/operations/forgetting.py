@@ -164,6 +164,11 @@ def prune(library: LibraryLocation, older_than: timedelta) -> Forgotten:
     Files in offline folders and below empty directories are kept, because their drive may only be
     unplugged. So are files that exist after all, and files on drives that cannot be read.
     """
+    if not isinstance(older_than, timedelta):
+        raise FolderError(
+            f"older_than must be a timedelta, and is {older_than!r}",
+            "write timedelta(days=30), for example",
+        )
     with _removing(library) as catalog:
         gone = _gone_for_good(catalog, older_than)
         lost_before = set(catalog.photos_without_files())  # as in `forget_folder`

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy, StoppedError
-from sigseek.indexer import Indexer, IndexReport, check_folder
+from sigseek.indexer import FolderError, Indexer, IndexReport, check_folder
 from sigseek.indexer.errors import PatternError
 from sigseek.indexer.mounts import Mounts
 from sigseek.indexer.speed_notes import SpeedNotes
@@ -59,6 +60,7 @@ def index_folders(
     """
     directory, model = library.directory, library.model
     _check_patterns(exclude, include)
+    _check_limit(max_megapixels)
     if vectors is not None:
         check_vectors(vectors)
     if not folders:
@@ -206,6 +208,7 @@ def watch_folders(
     from sigseek.operations.watched_folders import folders_to_watch
 
     directory = library.directory
+    _check_limit(max_megapixels)
     if not folders:
         _check_known(directory, Call("watch", ("FOLDER",)))
     known = directory.catalog().folders() if directory.exists() else []
@@ -247,6 +250,18 @@ def watch_folders(
 def _check_patterns(exclude: Sequence[str], include: Sequence[str]) -> None:
     check_list("exclude", exclude, PatternError)
     check_list("include", include, PatternError)
+
+
+def _check_limit(max_megapixels: int | None) -> None:
+    """Raise FolderError for a limit that no picture would meet, or that is no whole number. The
+    library would remember it.
+    """
+    if max_megapixels is None or (isinstance(max_megapixels, Integral) and max_megapixels > 0):
+        return
+    raise FolderError(
+        f"{max_megapixels!r} is not a limit for pictures",
+        Remedy("give {} a whole number, 1 or more", (Option("max_megapixels"),)),
+    )
 
 
 def _check_known(directory: LibraryLocation, with_folders: Call) -> None:
