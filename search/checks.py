@@ -71,6 +71,7 @@ def _check_text(text: str) -> None:
     """Raise QueryError for a text that says nothing, or that no UTF-8 can hold."""
     if not text.strip(string.punctuation + string.whitespace):
         raise QueryError("the query has no words", "describe what the photo shows")
-    # Such a code point stands for a byte of the command line that was not UTF-8.
-    if any("\udc80" <= character <= "\udcff" for character in text):
-        raise QueryError("the query is not UTF-8", "type it again")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # for example a byte of the command line
+        raise QueryError("the query is not UTF-8", "type it again") from error

@@ -85,11 +85,13 @@ def parse_label(typed: str) -> Label:
 def distinct_labels(labels: Iterable[str | Label]) -> tuple[Label, ...]:
     """Return each label once, in the order of first mention. A string is a label's name.
 
-    Raises QueryError for an empty name or text, for one that is not valid Unicode, and for two
-    texts of one name.
+    Raises QueryError for what is not a label, for an empty name or text, for one that is not valid
+    Unicode, and for two texts of one name.
     """
     known: dict[str, Label] = {}
     for label in (Label(given) if isinstance(given, str) else given for given in labels):
+        if not isinstance(label, Label):
+            raise QueryError(f"{label!r} is not a label", "give texts, or values of class Label")
         if not label.name.strip() or (label.text is not None and not label.text.strip()):
             raise QueryError("an empty label", "write its name, or NAME = TEXT")
         _check_unicode(label)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sigseek.indexer.errors import FolderError
-from sigseek.operations.lists import check_list
+from sigseek.operations.lists import check_list, check_texts
 from sigseek.operations.location import library_location
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_ids import id_or_path, plain_id, plain_ids
@@ -795,7 +795,7 @@ class Library:
         self, texts: Sequence[str], *, listener: Listener | None = None, stop: Stop | None = None
     ) -> Floats:
         """Return unit-norm embeddings float32 (n, dim) of texts."""
-        check_list("texts", texts, QueryError)
+        check_texts("texts", texts)
         return self._opened.model.embed_texts(texts, listener, stop)
 
     @property

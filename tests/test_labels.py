@@ -98,6 +98,8 @@ def test_labels_from_python() -> None:
             distinct_labels([empty])
     with pytest.raises(QueryError, match=r"the label 'a\\udcff' is not UTF-8; write"):
         distinct_labels(["a\udcff"])
+    with pytest.raises(QueryError, match="3 is not a label; give texts"):
+        distinct_labels([3])  # type: ignore[list-item]
 
 
 words = st.text(min_size=1).map(str.strip).filter(bool)

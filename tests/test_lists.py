@@ -54,6 +54,23 @@ def test_a_string_is_not_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert not (tmp_path / "library").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("\ud83d cat", r"the text '\\ud83d cat' is not UTF-8"), (3, "3 is not a text; texts must be")],
+)
+def test_texts_that_no_tower_reads(tmp_path: Path, text: str, said: str) -> None:
+    library = sigseek.open(tmp_path / "none", model="mini")
+    with pytest.raises(sigseek.QueryError, match=said):
+        library.embed_texts(["a house", text])
+
+
+def test_a_query_that_no_tower_reads(mini_library: Path) -> None:
+    with sigseek.open(mini_library, model="mini") as library:
+        for query in ("caf\udce9", "\ud83d cat"):  # a byte, and one half of an emoji
+            with pytest.raises(sigseek.QueryError, match="the query is not UTF-8; type it again"):
+                library.search(query)
+
+
 def test_what_is_given_is_repeated_in_short(tmp_path: Path) -> None:
     library = sigseek.open(tmp_path, model="mini")
     with pytest.raises(sigseek.QueryError) as raised:
