@@ -32,12 +32,15 @@ see.
 """
 
 _MOST_SPELLINGS = 64
-_DATABASES = ("postgresql://", "postgres://")
+_DATABASES = ("postgresql:", "postgres:")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def is_database(library: str) -> bool:
-    """Return whether the name of a library is the address of a database, and not a path."""
+    """Return whether the name of a library is the address of a database, and not a path.
+
+    It is one even if a slash is missing. As a path, messages would show its password.
+    """
     return library.startswith(_DATABASES)
 
 
@@ -45,7 +48,7 @@ def is_address(library: str) -> bool:
     """Return whether the name of a library is an address, such as postgresql://me@server/photos,
     and not a path. Addresses of other kinds than `is_database` knows are among them.
     """
-    return _ADDRESS.match(library) is not None
+    return is_database(library) or _ADDRESS.match(library) is not None
 
 
 def is_utf8(path: str) -> bool:

@@ -190,10 +190,12 @@ class AdvisoryLock:
         if row is None:
             return "unknown"
         name = (row[0] or "unnamed").removeprefix("sigseek, ")  # "another sigseek" says it already
-        return f"{name} since {row[1]} UTC"
+        return f"{name} since {row[1]} UTC" if row[1] else name
 
-    def _find_holder(self, connection: Connection) -> Row[str, str] | None:
-        """Return the name of the session that holds the lock, and since when it is there."""
+    def _find_holder(self, connection: Connection) -> Row[str, str | None] | None:
+        """Return the name of the session that holds the lock, and since when it is there; None
+        where the server does not tell this to another user.
+        """
         from sqlalchemy import text
 
         held = text(

@@ -155,12 +155,17 @@ def test_whoever_changes_the_library_is_named_to_others(
     postgresql_server: Server, indexed: URL, run: Run
 ) -> None:
     dialect = PostgreSqlDialect(indexed)
+    colleague = PostgreSqlDialect(postgresql_server.reader(indexed, "colleague"))
     with dialect.lock.hold():
         done = run("index", "--library", address(indexed), check=False)
         found = run("search", "a house", "--library", address(indexed), "--paths")
+        # the server tells nobody else since when a user is there
+        with pytest.raises(LibraryError, match=r"\(process \d+ on \S+\) is"), colleague.lock.hold():
+            pass
     dialect.close()
+    colleague.close()
     assert done.returncode == 1
-    assert re.search(rf"process \d+ on {re.escape(socket.gethostname())}", done.stderr)
+    assert re.search(rf"process \d+ on {re.escape(socket.gethostname())} since 20", done.stderr)
     assert done.stderr.endswith("wait until it has finished\n")
     assert len(found.stdout.splitlines()) == 4
 
@@ -224,11 +229,18 @@ def test_what_is_wrong_with_an_address_or_a_server_is_told_in_a_line(
     for wrong, found, kind in (
         (
             f"postgresql://sigseek@/nowhere?{place}",
-            'database "nowhere" does not exist',
+            r'database "nowhere" does not exist\); check .* has this database',
             "unavailable",
+        ),
+        (
+            f"postgresql://sigseek@/d?{place}&ssl_mode=require",
+            r'\(invalid connection option "ssl_mode"\); correct what follows the \? in the address',
+            "invalid",
         ),
         (f"postgresql://sigseek@/d?host={tmp_path}", "cannot be reached", "unavailable"),
         ("postgresql://sigseek:geheim@host:port/d", "address .* cannot be read", "invalid"),
+        ("postgresql:/sigseek:geheim@host/d", "address .* cannot be read", "invalid"),
+        ("postgresql://sigseek:my@geheim@host/d", "write each @ of a password as %40", "invalid"),
     ):
         with pytest.raises(LibraryError, match=found) as caught, sigseek.open(wrong) as library:
             library.status()

@@ -411,12 +411,17 @@ def test_a_directory_is_not_indexed_together(run: Run, photos: Path) -> None:
         library.index(photos, mounts={"/photos": photos})
 
 
-def test_a_process_with_other_paths_says_when_nobody_lists(url: URL, photos: Path) -> None:
-    with (
-        sigseek.open(address(url), model="mini") as library,
-        pytest.raises(LibraryError, match="no process lists files for postgresql://"),
-    ):
-        library.index("/elsewhere", join=True, mounts={"/elsewhere": photos})
+def test_a_process_with_other_paths_says_when_nobody_lists(
+    postgresql_server: Server, url: URL, photos: Path
+) -> None:
+    empty = postgresql_server.empty_database()
+    for place in (url, empty):
+        with (
+            sigseek.open(address(place), model="mini") as library,
+            pytest.raises(LibraryError, match="no process lists files for postgresql://"),
+        ):
+            library.index("/elsewhere", join=True, mounts={"/elsewhere": photos})
+    postgresql_server.drop(empty)
 
 
 def test_mounts_lead_from_the_nearest_directory() -> None:

@@ -70,7 +70,7 @@ class SharedRun:
                 holder = self._hold(held)
                 if holder is None:
                     return index(indexer())
-            if self._library.model.record() is None:
+            if not self._location.exists() or self._library.model.record() is None:
                 self._check_somebody_lists()
                 self._stop.wait(_LOOK)
                 continue
@@ -100,7 +100,9 @@ class SharedRun:
 
     def _check_somebody_lists(self) -> None:
         """Raise LibraryError where this process may not list and no other process does."""
-        if not self._may_list and not self._location.is_being_changed():
+        if self._may_list:
+            return
+        if not self._location.exists() or not self._location.is_being_changed():
             raise LibraryError(
                 f"no process lists files for {self._location.where}",
                 Remedy(

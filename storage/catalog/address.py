@@ -20,12 +20,15 @@ def read_address(address: str) -> URL:
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
-        raise LibraryError(
-            "the address of the PostgreSQL database cannot be read",
-            "write it as postgresql://USER@HOST:PORT/DATABASE",
-            ErrorKind.INVALID,
-        ) from None
+        raise _unreadable("write it as postgresql://USER@HOST:PORT/DATABASE") from None
+    if "@" in (url.host or ""):  # what is before it is the end of the password
+        raise _unreadable("write each @ of a password as %40, or put the password into ~/.pgpass")
     return url.set(drivername="postgresql")  # "postgres" is another name of the same
+
+
+def _unreadable(remedy: str) -> LibraryError:
+    found = "the address of the PostgreSQL database cannot be read"
+    return LibraryError(found, remedy, ErrorKind.INVALID)
 
 
 def without_secrets(url: URL) -> str:

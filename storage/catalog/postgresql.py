@@ -341,9 +341,13 @@ class PostgreSqlDialect:
         ):
             found, remedy = (
                 "cannot be reached",
-                "check that the server runs, and the address, user and password",
+                "check that the server runs and has this database, and the address, user and "
+                "password",
             )
             return LibraryError(f"{self.where} {found} ({said})", remedy, ErrorKind.UNAVAILABLE)
+        if isinstance(cause, psycopg.ProgrammingError) and state is None:  # libpq cannot read it
+            remedy = "correct what follows the ? in the address"
+            return LibraryError(f"{self.where} cannot be used ({said})", remedy, ErrorKind.INVALID)
         if state in _OTHER_TABLES:
             return LibraryError(*schema.changed(self.where, said), ErrorKind.UNSUPPORTED)
         found, remedy, kind = _explained(state or "")
