@@ -14,6 +14,7 @@ from sigseek.operations.vectors import use_vectors
 from sigseek.progress import Silence, Stop
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index import milvus_store
 from sigseek.storage.index.contract import IndexCheck
 from sigseek.storage.index.milvus_collection import MilvusCollection
 from sigseek.storage.index.milvus_store import TOKEN_VARIABLE, MilvusStore, read_server_address
@@ -220,6 +221,13 @@ def test_addresses_that_are_none(address: str, said: str) -> None:
 def test_the_port_may_be_left_out() -> None:
     assert read_server_address("milvus://host") == ("host", 19530)
     assert read_server_address("milvus://[::1]:1234") == ("::1", 1234)
+
+
+def test_an_address_of_ipv6_is_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(milvus_store, "_connect", asked.append)
+    MilvusStore("milvus://[::1]:1234")._connected()
+    assert asked == ["[::1]:1234"]
 
 
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:

@@ -105,6 +105,9 @@ def test_an_interrupted_run_frees_claims_and_the_next_goes_on_though_its_workers
 def test_what_ray_cannot_do_is_said_in_a_line(
     url: URL, drawn: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse(*given: object, **options: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance.")
+
     refused = run("index", drawn, "--ray", "local", "--library", "library", check=False)
     assert refused.stderr.endswith("; leave out --ray, or name a database with --library\n")
     with sigseek.open(address(url), model="mini") as library:
@@ -115,6 +118,10 @@ def test_what_ray_cannot_do_is_said_in_a_line(
             there = f"127.0.0.1:{closed.getsockname()[1]}"
             with pytest.raises(LibraryError, match=f"no Ray cluster answers at {there} "):
                 library.index(drawn, ray=there)
+        with monkeypatch.context() as alone:  # Ray takes seconds to find no cluster
+            alone.setattr(ray, "init", refuse)
+            with pytest.raises(LibraryError, match="to no Ray cluster; give ray a HOST:PORT"):
+                library.index(drawn, ray="auto")
         with pytest.raises(LibraryError, match="Ray's clients with addresses such as ray:// are"):
             library.index(drawn, ray="ray://server:10001")
         with pytest.raises(LibraryError, match=r"0 is too few .*; ray_cores must be at least 1"):

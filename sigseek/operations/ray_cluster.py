@@ -206,6 +206,8 @@ def _connection(address: str) -> Iterator[Any]:
         try:
             ray.init(address, **options)
         except Exception as error:  # Ray raises just that, too
+            if address == _AUTO and isinstance(error, ConnectionError):
+                raise _no_cluster("this machine belongs to no Ray cluster") from error
             raise _failed(error) from error
         finally:
             if threading.current_thread() is threading.main_thread():
@@ -255,14 +257,13 @@ def _check_it_answers(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), _REACHING).close()
     except (OSError, ValueError) as error:
         reason = "it has no port" if isinstance(error, ValueError) else str(error)
-        raise LibraryError(
-            f"no Ray cluster answers at {address} ({reason})",
-            Remedy(
-                "give {} a HOST:PORT as `ray start` prints it, or {}",
-                (Option("ray"), Option("ray", LOCAL)),
-            ),
-            ErrorKind.UNAVAILABLE,
-        ) from error
+        raise _no_cluster(f"no Ray cluster answers at {address} ({reason})") from error
+
+
+def _no_cluster(found: str) -> LibraryError:
+    remedy = "give {} a HOST:PORT as `ray start` prints it, or {}"
+    options = (Option("ray"), Option("ray", LOCAL))
+    return LibraryError(found, Remedy(remedy, options), ErrorKind.UNAVAILABLE)
 
 
 def _failed(error: Exception) -> LibraryError:

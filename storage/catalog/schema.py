@@ -54,7 +54,7 @@ def version(connection: Connection, where: str, *, unfinished: bool = False) -> 
             return HEAD
         raise LibraryError(
             f"{where} is an unfinished copy of a library",
-            "finish it with the same copy once more, or remove it",
+            "copy the library there once more to finish it, or remove it",
             ErrorKind.BUSY,
         )
     if found and found.startswith(_COPY):

@@ -231,8 +231,8 @@ def milvus_errors(address: str) -> Iterator[None]:
     except (MilvusException, grpc.RpcError, grpc.FutureTimeoutError) as error:
         said = " ".join(str(getattr(error, "message", "") or error).split())
         raise LibraryError(
-            f"Milvus at {address} did not do what it was asked ({said[:200]})",
-            "see whether the server runs and can be reached",
+            f"Milvus at {address} cannot be used ({said[:200]})",
+            "check that the server runs and can be reached",
             ErrorKind.UNAVAILABLE,
         ) from error
 

@@ -238,12 +238,13 @@ class MilvusStore:
 
     @property
     def _where(self) -> str:
-        return f"{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host  # as IPv6 is written
+        return f"{host}:{self._port}"
 
     def _connected(self) -> MilvusClient:
         with self._connecting:
             if self._client is None:
-                self._client = _connect(self._host, self._port)
+                self._client = _connect(self._where)
             return self._client
 
 
@@ -289,7 +290,7 @@ def read_server_address(address: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
-def _connect(host: str, port: int) -> MilvusClient:
+def _connect(where: str) -> MilvusClient:
     try:
         from pymilvus import MilvusClient
     except ImportError as error:
@@ -302,7 +303,6 @@ def _connect(host: str, port: int) -> MilvusClient:
 
     # The client logs each refused call with a traceback. The error that is raised says it.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-    with milvus_errors(f"{host}:{port}"):
-        return MilvusClient(
-            f"http://{host}:{port}", token=os.environ.get(TOKEN_VARIABLE, ""), timeout=_SECONDS
-        )
+    with milvus_errors(where):
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        return MilvusClient(f"http://{where}", token=token, timeout=_SECONDS)
