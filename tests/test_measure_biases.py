@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sigseek.indexer import measure as measuring
+from sigseek.indexer import measure_biases as measuring
 from sigseek.indexer.measure_biases import measure_biases
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.embeddings import Yardstick
