@@ -280,7 +280,7 @@ class Worker:
         """Make the change in a transaction, again if others' transactions were in the way."""
         for attempt in range(_ATTEMPTS):
             try:
-                with self._catalog.transaction() as transaction:
+                with self._catalog.transaction(by_index=True) as transaction:
                     return change(transaction)
             except LibraryError as error:
                 if error.kind is not ErrorKind.BUSY or attempt == _ATTEMPTS - 1:

@@ -57,5 +57,5 @@ class ListedWork:
         self, paths: Collection[str], write: Callable[[Transaction, Collection[str]], _Result]
     ) -> _Result:
         """Write in one transaction."""
-        with self._catalog.transaction() as transaction:
+        with self._catalog.transaction(by_index=True) as transaction:
             return write(transaction, paths)

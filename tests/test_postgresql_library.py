@@ -352,7 +352,7 @@ def test_a_search_asks_the_server_few_times(indexed: URL) -> None:
         assert few[order].tobytes() == vectors[:5].tobytes(), "in binary, as from other cursors"
 
 
-def test_the_server_keeps_the_plans_of_searches_and_of_no_changes(indexed: URL) -> None:
+def test_the_server_keeps_the_plans_of_searches_and_of_changes_by_index(indexed: URL) -> None:
     mode, prepared = "SHOW plan_cache_mode", "SELECT statement FROM pg_prepared_statements"
     dialect = PostgreSqlDialect(indexed)
     catalog = Catalog(dialect)
@@ -367,9 +367,31 @@ def test_the_server_keeps_the_plans_of_searches_and_of_no_changes(indexed: URL) 
             assert connection.exec_driver_sql(mode).scalar() == "auto"
         assert any("max(photo.id)" in statement for statement in statements)
         assert not any("digest" in statement for statement in statements)
-        with catalog.transaction() as transaction:
-            mode_of_changes = transaction._connection.exec_driver_sql(mode).scalar()
-        assert mode_of_changes == "force_custom_plan"
+        modes = {}
+        for by_index in (False, True):
+            with catalog.transaction(by_index=by_index) as transaction:
+                ask = transaction._connection.exec_driver_sql
+                modes[by_index] = [ask(mode).scalar(), ask("SHOW enable_seqscan").scalar()]
+        assert modes == {False: ["force_custom_plan", "on"], True: ["auto", "off"]}
+
+
+def test_files_are_looked_up_alone_in_a_table_that_was_never_analyzed(
+    postgresql_server: Server,
+) -> None:
+    url = postgresql_server.database()
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s"
+    with closing(Catalog(PostgreSqlDialect(url))) as catalog:
+        with catalog.transaction(by_index=True) as transaction:
+            folder, _ = transaction.add_folder(Path("/photos"))
+            photo = transaction.add_photo(PhotoFacts(b"1", 4, 3, "JPEG"))
+            transaction.put_files(folder.id, [ReadFile(f"{n}", photo, 1, 1) for n in range(2_000)])
+        with catalog.transaction(by_index=True) as transaction:
+            files = [ReadFile(f"{number}", photo, 1, 1) for number in range(1_990, 2_100)]
+            known, _ = transaction._known(folder.id, [file.path for file in files])
+            rows = transaction._connection.exec_driver_sql(read, ("file",)).scalar_one()
+        assert len(known) == 10
+        assert rows < 100, "not all files of the folder"
+    postgresql_server.drop(url)
 
 
 def test_a_batch_of_new_photos_takes_few_statements(postgresql_server: Server) -> None:

@@ -245,13 +245,17 @@ class Catalog(CatalogReader):
         return self._kept.get(question, ask, self._moments.changes)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Keep the changes that are made in a `with` statement together, or none of them."""
+    def transaction(self, *, by_index: bool = False) -> Iterator[Transaction]:
+        """Keep the changes that are made in a `with` statement together, or none of them.
+
+        With `by_index`, indexes lead to all rows that are changed. A server keeps the plans of such
+        changes, which are made all the time and while their tables grow.
+        """
         from sigseek.storage.catalog.transaction import Transaction  # a search needs none
 
         try:
             with self._dialect.writers.begin() as connection:
-                self._dialect.begin_writing(connection)
+                self._dialect.begin_writing(connection, by_index=by_index)
                 transaction = Transaction(connection, self._dialect)
                 yield transaction
                 transaction.number_former_order()

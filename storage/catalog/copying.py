@@ -72,7 +72,7 @@ def copy_tables(source: Connection, target: Dialect, listener: Listener, stop: S
 def _writing(target: Dialect) -> Iterator[Connection]:
     try:
         with target.writers.begin() as connection:
-            target.begin_writing(connection)
+            target.begin_writing(connection, by_index=True)
             yield connection
     except target.errors as error:
         raise target.describe(error) from error

@@ -29,6 +29,10 @@ Rows: TypeAlias = Sequence[tuple[Any, ...]]
 class Dialect(Protocol):
     """An open database whose schema is the newest, or a newer one that this program can read."""
 
+    def __hash__(self) -> int:
+        """Return the same number always, as statements are kept that were made for a dialect."""
+        ...
+
     @property
     def where(self) -> str:
         """The catalog as messages name it, without a password."""
@@ -94,9 +98,10 @@ class Dialect(Protocol):
         """
         ...
 
-    def begin_writing(self, connection: Connection) -> None:
-        """Begin a transaction that writes. LibraryError where its writer has lost the lock of the
-        library since it got it, and where a newer program has upgraded the library.
+    def begin_writing(self, connection: Connection, *, by_index: bool = False) -> None:
+        """Begin a transaction that writes, as `Catalog.transaction` says. LibraryError where its
+        writer has lost the lock of the library since it got it, and where a newer program has
+        upgraded the library.
         """
 
     def close(self) -> None:
@@ -146,6 +151,17 @@ class Dialect(Protocol):
 
     def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path in the column is one of these, found by the index on paths."""
+        ...
+
+    def is_file_among(self, table: Table) -> ColumnElement[bool]:
+        """Return whether a row of the table of files, or of that of failures, is of the folder in
+        the parameter `folder` and has one of the paths in the parameter `paths`. Each is looked up
+        in the index on paths, however many other files the folder has.
+        """
+        ...
+
+    def paths(self, paths: Sequence[str]) -> object:
+        """Return the value of the parameter `paths` of `is_file_among`."""
         ...
 
     def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:

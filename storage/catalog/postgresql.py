@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, ExecutionContext
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -62,12 +63,18 @@ _IDENTITY = text(
 )
 _NOW = text("SELECT now()")
 _FINISHED = text("SELECT CAST(pg_current_snapshot() AS text)")
-# The server would keep plans that were made for empty tables until autovacuum has looked at these,
-# which in a first run of several workers is hundreds of thousands of rows later.
+# The server would keep plans that were made for small tables until autovacuum has looked at these,
+# which in a first run of several workers is hundreds of thousands of rows later. To plan anew takes
+# it several times as long as to look up a row, as it does for each foreign key of each new row. A
+# plan that has to use indexes is good for tables of any size. Where there is no index after all,
+# the server would expect such a cost that it compiled the statement for 0.4 s: hence no `jit`.
 _BEGIN_WRITING = text(
-    "SELECT version_num, set_config('plan_cache_mode', 'force_custom_plan', true) "
+    "SELECT version_num, set_config('plan_cache_mode', :mode, true), "
+    "set_config('enable_seqscan', :whole_tables, true), set_config('jit', :whole_tables, true) "
     "FROM alembic_version"
 )
+_BY_INDEX = {"mode": "auto", "whole_tables": "off"}
+_IN_ANY_WAY = {"mode": "force_custom_plan", "whole_tables": "on"}
 _SCHEMA_LOCK = 0x7369677365656B  # "sigseek"; the key of an advisory lock
 _BINARY = "sigseek_binary"
 """The execution option of a statement whose rows the server sends in binary."""
@@ -168,12 +175,13 @@ class PostgreSqlDialect:
         moment: datetime = connection.execute(_NOW).scalar_one()
         return moment.astimezone(UTC)
 
-    def begin_writing(self, connection: Connection) -> None:
+    def begin_writing(self, connection: Connection, *, by_index: bool = False) -> None:
         """See to it that the lock was not lost, if it is held through `lock`, and that no newer
         program has upgraded the library.
         """
         self.lock.check(connection)
-        schema.check_writable_version(connection.execute(_BEGIN_WRITING).scalar(), self.where)
+        found = connection.execute(_BEGIN_WRITING, _BY_INDEX if by_index else _IN_ANY_WAY).scalar()
+        schema.check_writable_version(found, self.where)
 
     def identity(self) -> str:
         """Return a name of letters and digits that no other library has. A copy of the database on
@@ -215,14 +223,8 @@ class PostgreSqlDialect:
         """Add or overwrite rows, all in one statement."""
         if not rows:
             return
-        statement, values = _insertion(table, keys, rows)
-        unique = _unique(table, keys)
-        if overwrite:
-            others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-            statement = statement.on_conflict_do_update(index_elements=unique, set_=others)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=unique)
-        connection.execute(statement, values)
+        statement = _insertion(table, tuple(keys), tuple(rows[0]), overwrite=overwrite)
+        connection.execute(statement, _arrays(keys, rows))
 
     def add(
         self,
@@ -233,9 +235,9 @@ class PostgreSqlDialect:
         returned: Sequence[Column[Any]],
     ) -> Sequence[Any]:
         """Add rows, all in one statement."""
-        statement, values = _insertion(table, keys, rows)
-        statement = statement.on_conflict_do_nothing(index_elements=_unique(table, keys))
-        return connection.execute(statement.returning(*returned), values).all()
+        names = tuple(column.name for column in returned)
+        statement = _insertion(table, tuple(keys), tuple(rows[0]), overwrite=False, returned=names)
+        return connection.execute(statement, _arrays(keys, rows)).all()
 
     def is_among(self, column: Column[int], parameter: str) -> ColumnElement[bool]:
         """Return the condition; an array of ids is one parameter, however long it is.
@@ -257,8 +259,24 @@ class PostgreSqlDialect:
 
     def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path is one of these, which the index on its SHA-256 tells."""
-        digests = [hashlib.sha256(os.fsencode(path)).digest() for path in paths]
-        return _digest(column) == any_(literal(digests, ARRAY(LargeBinary)))
+        return _digest(column) == any_(literal(self.paths(paths), ARRAY(LargeBinary)))
+
+    def is_file_among(self, table: Table) -> ColumnElement[bool]:
+        """Return the condition, with a query of its own for each path. Until the server has
+        analyzed the table it expects few files in a folder, and would rather read all of them.
+        """
+        paths = bindparam("paths", type_=ARRAY(LargeBinary))
+        given = func.unnest(paths).table_valued("digest", name="digest")
+        there = table.alias("there")
+        is_there = there.c.folder_id == bindparam("folder")
+        is_there &= _digest(there.c.path) == given.c.digest
+        one = select(there.c.id).where(is_there).correlate(given).scalar_subquery()
+        ids = select(one).select_from(given).scalar_subquery()
+        return table.c.id == any_(func.array(ids))
+
+    def paths(self, paths: Sequence[str]) -> list[bytes]:
+        """Return the SHA-256 of the paths."""
+        return [hashlib.sha256(os.fsencode(path)).digest() for path in paths]
 
     def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:
         """Return whether the path is like the pattern, with the same letters of either case."""
@@ -487,22 +505,39 @@ def _make_tables(connection: Connection) -> None:
         )
 
 
+@cache
 def _insertion(
-    table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> tuple[Insert, dict[str, list[Any]]]:
-    """Return the statement that adds rows, and its values: a column is one array, so that triggers
-    run once.
+    table: Table,
+    keys: tuple[str, ...],
+    names: tuple[str, ...],
+    *,
+    overwrite: bool,
+    returned: tuple[str, ...] = (),
+) -> Executable:
+    """Return the statement that adds rows with values in these columns. A column is one array, so
+    that triggers run once. SQLAlchemy takes several times as long to make it as to execute it.
+    """
+    columns = [table.c[name] for name in names]
+    arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]
+    unnested = select(*(func.unnest(array).label(array.key) for array in arrays))
+    statement = insert(table).from_select([column.name for column in columns], unnested)
+    unique = _unique(table, keys)
+    if not overwrite:
+        statement = statement.on_conflict_do_nothing(index_elements=unique)
+        return statement.returning(*(table.c[name] for name in returned)) if returned else statement
+    others = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=unique, set_=others)
+
+
+def _arrays(keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the values of the rows by column.
 
     The rows are sorted by key, because two writers that lock the same rows in different orders
     would wait for each other for ever. A statement may not write one row twice.
     """
     last = {tuple(row[name] for name in keys): row for row in rows}
     ordered = [last[key] for key in sorted(last)]
-    columns = [table.c[name] for name in rows[0]]
-    arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]
-    unnested = select(*(func.unnest(array).label(array.key) for array in arrays))
-    statement = insert(table).from_select([column.name for column in columns], unnested)
-    return statement, {column.name: [row[column.name] for row in ordered] for column in columns}
+    return {name: [row[name] for row in ordered] for name in rows[0]}
 
 
 def _unique(table: Table, keys: Sequence[str]) -> list[Any]:

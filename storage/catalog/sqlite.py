@@ -107,7 +107,7 @@ class SqliteDialect:
         # fail. So those that will write wait for each other at their beginning.
         self.writers = self.readers.execution_options(begin="IMMEDIATE")
 
-    def begin_writing(self, connection: Connection) -> None:
+    def begin_writing(self, connection: Connection, *, by_index: bool = False) -> None:
         """See to it that no newer program has upgraded the library. The lock is a file's, which no
         process loses while it runs.
         """
@@ -189,6 +189,15 @@ class SqliteDialect:
     def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path is one of these."""
         return column.in_(paths)
+
+    def is_file_among(self, table: Table) -> ColumnElement[bool]:
+        """Return the condition; each path is a parameter."""
+        among = table.c.path.in_(bindparam("paths", expanding=True))
+        return (table.c.folder_id == bindparam("folder")) & among
+
+    def paths(self, paths: Sequence[str]) -> object:
+        """Return the paths as they are."""
+        return paths
 
     def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:
         """Return whether the path is like the pattern, in which case is ignored in ASCII.

@@ -3,14 +3,26 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, delete, insert, null, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    bindparam,
+    delete,
+    insert,
+    null,
+    select,
+    union_all,
+    update,
+)
 
 from sigseek.storage.catalog.changes.former_order import FormerOrderWriter
 from sigseek.storage.catalog.changes.hashes import copy_distinct_pairs
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
+from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.paths import is_below, statement_chunks
 from sigseek.storage.catalog.tables import FAILURE, FILE, OTHER_FILE, PHOTO
 from sigseek.storage.records import FailureRecord, OtherFile, ReadFile
@@ -206,16 +218,8 @@ class FileWriter(FormerOrderWriter):
         known: dict[str, _Held] = {}
         failed: list[str] = []
         for chunk in statement_chunks(paths):
-            files = select(FILE.c.path, FILE.c.photo_id, FILE.c.digest, FILE.c.missing_since).where(
-                FILE.c.folder_id == folder_id,
-                self._dialect.is_path_among(FILE.c.path, chunk),
-            )
-            failures = select(FAILURE.c.path, null(), null(), null()).where(
-                FAILURE.c.folder_id == folder_id,
-                self._dialect.is_path_among(FAILURE.c.path, chunk),
-            )
-            # one round trip to a server
-            rows: Sequence[Any] = self._connection.execute(union_all(files, failures)).all()
+            values = {"folder": folder_id, "paths": self._dialect.paths(chunk)}
+            rows: Sequence[Any] = self._connection.execute(_held(self._dialect), values).all()
             for path, photo_id, digest, since in rows:
                 if photo_id is None:
                     failed.append(path)
@@ -258,3 +262,17 @@ class FileWriter(FormerOrderWriter):
             self._mark_copied_stale(
                 select(FILE.c.photo_id).where(FILE.c.folder_id == folder_id, among)
             )
+
+
+@lru_cache(maxsize=1)
+def _held(dialect: Dialect) -> Executable:
+    """Return the statement that selects what some files of a folder hold, and the paths among these
+    that have failures. It is one round trip to a server.
+
+    SQLAlchemy takes as long to make it as to execute it.
+    """
+    files = select(FILE.c.path, FILE.c.photo_id, FILE.c.digest, FILE.c.missing_since)
+    failures = select(FAILURE.c.path, null(), null(), null())
+    return union_all(
+        files.where(dialect.is_file_among(FILE)), failures.where(dialect.is_file_among(FAILURE))
+    )

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, select, 
 from sigseek.storage.catalog.changes.hashes import SKETCH_KEY, hash_columns, sketch_rows
 from sigseek.storage.catalog.changes.pictures import PictureWriter
 from sigseek.storage.catalog.columns import storable
+from sigseek.storage.catalog.dialect import PLANNED_ANEW
 from sigseek.storage.catalog.local_time import split_offset
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import (
@@ -25,6 +26,9 @@ from sigseek.storage.records import PhotoFacts, PhotoMetadata
 from sigseek.storage.records.hashes import HashRecord
 
 _IDENTITY = ("digest", "digest_version", "width", "height", "format", "damaged")
+_FACTS = tuple(
+    field.name for field in fields(PhotoMetadata) if field.name not in ("keywords", "people")
+)
 
 
 class PhotoWriter(PictureWriter):
@@ -153,7 +157,9 @@ class PhotoWriter(PictureWriter):
         may have come into use just before.
         """
         unused = select(table.c.id).where(~is_used).order_by(table.c.id)
-        locked = self._connection.scalars(unused.with_for_update(skip_locked=True)).all()
+        locked = self._connection.scalars(
+            unused.with_for_update(skip_locked=True), execution_options={PLANNED_ANEW: True}
+        ).all()
         return sum(
             self._deleted(delete(table).where(table.c.id.in_(part), ~is_used))
             for part in statement_chunks([id_ for id_ in locked if id_ not in keep])
@@ -209,10 +215,6 @@ def _identity(facts: PhotoFacts) -> dict[str, Any]:
 
 def _columns(metadata: PhotoMetadata) -> dict[str, Any]:
     """Return the columns of a photo's row that hold its metadata."""
-    columns = {
-        field.name: getattr(metadata, field.name)
-        for field in fields(PhotoMetadata)
-        if field.name not in ("keywords", "people")
-    }
+    columns = {name: getattr(metadata, name) for name in _FACTS}
     columns["taken_at"], columns["utc_offset"] = split_offset(metadata.taken_at)
     return columns

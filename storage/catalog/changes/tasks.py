@@ -128,7 +128,6 @@ class TaskWriter(Writer):
             for row in self._connection.execute(query.where(TASK.c.checkpoint_id == checkpoint_id))
         }
         still: set[int] = set()
-        self._keep_plans()
         rows = _new_tasks(checkpoint_id, files, there, still)
         while some := list(islice(rows, _AT_ONCE)):
             columns = dict(zip(_NEW, map(list, zip(*some, strict=True)), strict=True))
@@ -163,7 +162,6 @@ class TaskWriter(Writer):
             "least": least_tries,
             "most": _MOST_TRIES if most_tries is None else most_tries,
         }
-        self._keep_plans()
         claimed = self._connection.execute(_claim(), values, execution_options={PLANNED_ANEW: True})
         return sorted(map(TaskRecord._make, claimed))
 
@@ -174,13 +172,6 @@ class TaskWriter(Writer):
         """
         values = {"worker": worker_id, "ids": self._dialect.ids(ids)}
         return set(self._connection.scalars(_completion(), values))
-
-    def _keep_plans(self) -> None:
-        """Have the server keep its plans until the transaction ends. It looks up the folder, the
-        checkpoint and the worker of each task, and would plan that anew for each one. These tables
-        are small, so any plan will do.
-        """
-        self._connection.exec_driver_sql("SET LOCAL plan_cache_mode = auto")
 
     def _count_listed(self, worker_id: int) -> None:
         """Have the workers' rows tell as many files as are done or still tasks."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Delete, Select, Table, func, select, update
 
-from sigseek.storage.catalog.dialect import Dialect
+from sigseek.storage.catalog.dialect import PLANNED_ANEW, Dialect
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import CHECKPOINT, FILE, PHOTO
 
@@ -88,5 +88,6 @@ class Writer:
         # Locked in their order first, so that two writers do not wait for each other.
         locked = marked.with_for_update(key_share=True)
         self._connection.execute(
-            update(PHOTO).where(PHOTO.c.id.in_(locked)).values(facts_version=0)
+            update(PHOTO).where(PHOTO.c.id.in_(locked)).values(facts_version=0),
+            execution_options={PLANNED_ANEW: True},
         )
