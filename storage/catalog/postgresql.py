@@ -45,6 +45,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sigseek.errors import ErrorKind
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.address import without_secrets
+from sigseek.storage.catalog.columns import PlainBytes
 from sigseek.storage.catalog.dialect import PLANNED_ANEW, Rows
 from sigseek.storage.catalog.tables import METADATA, SETTING
 from sigseek.storage.errors import LibraryError, NoLibraryError
@@ -518,7 +519,7 @@ def _insertion(
     that triggers run once. SQLAlchemy takes several times as long to make it as to execute it.
     """
     columns = [table.c[name] for name in names]
-    arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]
+    arrays = [bindparam(column.name, type_=_array_of(column)) for column in columns]
     unnested = select(*(func.unnest(array).label(array.key) for array in arrays))
     statement = insert(table).from_select([column.name for column in columns], unnested)
     unique = _unique(table, keys)
@@ -527,6 +528,11 @@ def _insertion(
         return statement.returning(*(table.c[name] for name in returned)) if returned else statement
     others = {name: statement.excluded[name] for name in names if name not in keys}
     return statement.on_conflict_do_update(index_elements=unique, set_=others)
+
+
+def _array_of(column: Column[Any]) -> ARRAY[Any]:
+    is_bytes = isinstance(column.type, LargeBinary)
+    return ARRAY(PlainBytes() if is_bytes else column.type)
 
 
 def _arrays(keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
