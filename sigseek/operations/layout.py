@@ -90,7 +90,7 @@ def lay_out(
     asked = read_query(library, query, "", named_photos)
     check_search(asked, 1, min_probability, looks_closer=False)
     if is_factual(asked):
-        return _of(shapes, _factual_ids(catalog, shapes, asked, sort), None)
+        return _of(shapes, _factual_ids(catalog, asked, sort), None)
     vectors, known = embed_beside_searcher(
         library, terms(asked), include_self=include_self, stop=stop
     )
@@ -114,7 +114,7 @@ def ids_of_all(catalog: Catalog, order: Order, at: int | None = None) -> Ids:
 
     return catalog.once(
         ("ids of all", order, at),
-        lambda: _factual_ids(catalog, _shapes_to_sort(catalog, order, at), And(()), order, at),
+        lambda: _factual_ids(catalog, And(()), order, at),
     )
 
 
@@ -123,20 +123,13 @@ def ids_of_many(catalog: Catalog, facts: Query, order: Order, at: int | None = N
     the revision `at`, or in that of now. None is returned for so few that they are put in order
     sooner one by one.
     """
-    from sigseek.search.listing import ids_in_order
     from sigseek.search.scope import selected
 
-    count = len(selected(facts, catalog))
-    if count < _MANY:
+    if len(selected(facts, catalog)) < _MANY:
         return None
-
-    def put_in_order() -> Ids:
-        if _is_sooner_alone(count, catalog, order, at):
-            found = ids_in_order(facts, catalog, order, at)
-            return found[~np.isin(found, catalog.photos_without_files())]
-        return _factual_ids(catalog, _shapes_to_sort(catalog, order, at), facts, order, at)
-
-    return catalog.once(("ids of facts", str(facts), order, at), put_in_order)
+    return catalog.once(
+        ("ids of facts", str(facts), order, at), lambda: _factual_ids(catalog, facts, order, at)
+    )
 
 
 def _is_sooner_alone(count: int, catalog: Catalog, order: Order, at: int | None) -> bool:
@@ -159,11 +152,9 @@ def _shapes_to_sort(catalog: Catalog, order: Order, at: int | None) -> _Shapes:
     return _shapes(catalog.photo_columns(at))  # not kept: the order that is made of it is kept
 
 
-def _factual_ids(
-    catalog: Catalog, shapes: _Shapes, facts: Query, order: Order, at: int | None = None
-) -> Ids:
-    """Return the ids of the photos for which the facts are true, in their order at the revision
-    `at`, or in that of now. The shapes have the dates of that revision.
+def _factual_ids(catalog: Catalog, facts: Query, order: Order, at: int | None = None) -> Ids:
+    """Return the ids of the photos with a file for which the facts are true, in their order at the
+    revision `at`, or in that of now.
     """
     from sigseek.search.listing import ids_in_order
     from sigseek.search.order import directories_first
@@ -171,21 +162,27 @@ def _factual_ids(
     from sigseek.search.scope import selected
 
     ids = selected(facts, catalog)
-    ids = ids[np.isin(ids, shapes.ids, assume_unique=True)]
-    match order:
-        case "match":
-            return ids
-        case "added":
-            return ids[::-1]
-        case "date" | "-date":
-            return _by_date(shapes, ids, newest_first=order == "-date")
+    if order in ("match", "added"):
+        there = _with_files(catalog, ids)
+        return there if order == "match" else there[::-1]
+    is_alone = _is_sooner_alone(len(ids), catalog, order, at)
+    if order in ("date", "-date") and not is_alone:
+        shapes = _shapes_to_sort(catalog, order, at)
+        ids = ids[np.isin(ids, shapes.ids, assume_unique=True)]
+        return _by_date(shapes, ids, newest_first=order == "-date")
     is_own = facts == And(()) or directories_first(order, catalog, facts)
-    if len(ids) < _MANY or is_own or _is_sooner_alone(len(ids), catalog, order, at):
-        found = ids_in_order(facts, catalog, order, at)
-        return found[np.isin(found, ids, assume_unique=True)]
+    if len(ids) < _MANY or is_own or is_alone:
+        return _with_files(catalog, ids_in_order(facts, catalog, order, at))
     # The order of all is kept, and serves all queries but those that show other paths of photos.
     everything = ids_of_all(catalog, order, at)
     return everything[np.isin(everything, ids, assume_unique=True)]
+
+
+def _with_files(catalog: Catalog, ids: Ids) -> Ids:
+    """Return those of the photos that have a file, present or missing."""
+    if catalog.has_kept("shapes"):
+        return ids[np.isin(ids, _shapes_of(catalog).ids, assume_unique=True)]
+    return ids[~np.isin(ids, catalog.photos_without_files())]
 
 
 def _by_date(shapes: _Shapes, ids: Ids, *, newest_first: bool) -> Ids:
