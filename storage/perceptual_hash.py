@@ -184,10 +184,10 @@ def quality(sketch: Sketches) -> int:
 
 def halved(sketches: Sketches | Floats) -> Floats:
     """Return the sketches (n, 2 k, 2 k) at half of their size, (n, k, k)."""
-    count, side, _ = sketches.shape
-    found: Floats = sketches.reshape(count, side // 2, 2, side // 2, 2).mean(
-        axis=(2, 4), dtype=np.float32
-    )
+    levels = sketches.astype(np.float32, copy=False)
+    rows = levels[:, ::2] + levels[:, 1::2]
+    found: Floats = rows[:, :, ::2] + rows[:, :, 1::2]
+    found /= 4
     return found
 
 

@@ -10,7 +10,7 @@ those of a watermark, count little.
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
@@ -34,8 +34,10 @@ _FINE_STEPS = 6
 _LONGEST_STEP = 0.12
 """How far a step may move a corner of the picture."""
 _DAMPING = 1e-3
-_SYMMETRIC = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
-"""Where the products of x, y and 1 with each other are among the six different ones."""
+_FACTORS = np.array([0, 1, 0]), np.array([1, 0, 0])
+"""The powers of y and of x in x, y and 1."""
+_SQUARES = tuple(power[:, None] + power for power in _FACTORS)
+"""The powers of y and of x in the products of x, y and 1 with each other."""
 _TRIMMED = 0.85
 """The likeness is that of this share of the pixels, those that agree best."""
 _SMOOTHED = 0.5
@@ -54,8 +56,10 @@ half the size. One of their pixels is 0.0625.
 """
 _FINE_SETTLED = 0.002
 """The same in whole sketches."""
-_TOGETHER = 64
-"""Pairs that are laid over each other at the same time, so that they fit the processor's cache."""
+_TOGETHER = 65_536
+"""Pixels of pictures that are laid over others at the same time, so that they fit the processor's
+cache.
+"""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,21 @@ class Alignments:
     """
 
 
+@dataclass(frozen=True)
+class _Planes:
+    """Sketches, prepared to be sampled between their pixels."""
+
+    side: int
+    levels: Floats
+    """The levels of all pixels, (n * side * side,), as are the others."""
+    across: Floats
+    """How much brighter the next pixel on the right is."""
+    down: Floats
+    """How much brighter the next pixel below is."""
+    both: Floats
+    """How much larger `across` is at the next pixel below."""
+
+
 def align(
     around: Sketches, inside: Sketches, starts: Maps, margins: Margins, least: tuple[float, float]
 ) -> Alignments:
@@ -90,20 +109,35 @@ def align(
     if not len(starts):
         nothing = np.empty(0, np.float32)
         return Alignments(starts, nothing, nothing, nothing, nothing)
-    parts = in_parts(
-        lambda part: _align(around[part], inside[part], starts[part], margins[part], least),
+    coarse = in_parts(
+        lambda part: _aligned_coarsely(
+            around[part], inside[part], starts[part], margins[part], least
+        ),
         len(starts),
+        SIDE // 2,
     )
-    return Alignments(
-        *(np.concatenate([getattr(part, name.name) for part in parts]) for name in fields(parts[0]))
-    )
+    maps, likeness, detail = (np.concatenate(column) for column in zip(*coarse, strict=True))
+    fine_detail, difference = np.zeros_like(likeness), np.full_like(likeness, np.inf)
+    alike = np.flatnonzero((likeness >= least[0]) & (detail >= least[1]))
+    if len(alike):
+
+        def look(part: slice) -> tuple[Maps, Floats, Floats]:
+            some = alike[part]
+            return _aligned_finely(around[some], inside[some], maps[some], margins[some])
+
+        fine = in_parts(look, len(alike), SIDE)
+        maps[alike], fine_detail[alike], difference[alike] = (
+            np.concatenate(column) for column in zip(*fine, strict=True)
+        )
+    return Alignments(maps, likeness, detail, fine_detail, difference)
 
 
-def in_parts(look: Callable[[slice], _Seen], count: int) -> list[_Seen]:
-    """Return what `look` returns for each part of so many pairs, which several threads look at. A
-    part is small, so memory does not grow with the number of pairs.
+def in_parts(look: Callable[[slice], _Seen], count: int, side: int) -> list[_Seen]:
+    """Return what `look` returns for each part of so many pairs of pictures with this side. Several
+    threads look at parts. A part is small, so memory does not grow with the number of pairs.
     """
-    parts = [slice(first, first + _TOGETHER) for first in range(0, count, _TOGETHER)]
+    together = max(1, _TOGETHER // side**2)
+    parts = [slice(first, first + together) for first in range(0, count, together)]
     with ThreadPoolExecutor(max(1, min(len(parts), os.cpu_count() or 1))) as threads:
         return list(threads.map(look, parts))
 
@@ -121,96 +155,134 @@ def laid_over(around: Sketches | Floats, maps: Maps) -> tuple[Floats, Floats]:
     return levels.reshape(around.shape), within.reshape(around.shape)
 
 
-def _align(
+def _aligned_coarsely(
     around: Sketches, inside: Sketches, starts: Maps, margins: Margins, least: tuple[float, float]
-) -> Alignments:
-    whole_around, whole_inside = around.astype(np.float32), inside.astype(np.float32)
+) -> tuple[Maps, Floats, Floats]:
+    """Return the maps, the likeness, and the likeness of the detail, at half of the size."""
     half_around, half_inside = halved(around), halved(inside)
     maps = _refined(half_around, smoothed_as(half_inside, starts), starts, _STEPS, _SETTLED)
     levels, within = _sampled_sharply(half_around, maps)
     within *= _without(margins, half_around.shape[1])
     wanted = smoothed_as(half_inside, maps).reshape(len(starts), -1)
     likeness = _trimmed_correlation(wanted, levels, within)
-    detail, fine_detail = np.zeros_like(likeness), np.zeros_like(likeness)
-    difference = np.full_like(likeness, np.inf)
+    detail = np.zeros_like(likeness)
     some = np.flatnonzero(likeness >= least[0])
     if len(some):
         detail[some] = _detail_likeness(wanted[some], levels[some], within[some])
-        some = np.flatnonzero(detail >= least[1])
-    if len(some):
-        coarse = smoothed_as(whole_inside[some], maps[some])
-        maps[some] = _refined(whole_around[some], coarse, maps[some], _FINE_STEPS, _FINE_SETTLED)
-        levels, within = _sampled_sharply(whole_around[some], maps[some])
-        within *= _without(margins[some], SIDE)
-        wanted = smoothed_as(whole_inside[some], maps[some]).reshape(len(some), -1)
-        fine_detail[some] = _detail_likeness(wanted, levels, within)
-        difference[some] = _difference(wanted, levels, within)
-    return Alignments(maps, likeness, detail, fine_detail, difference)
+    return maps, likeness, detail
+
+
+def _aligned_finely(
+    around: Sketches, inside: Sketches, maps: Maps, margins: Margins
+) -> tuple[Maps, Floats, Floats]:
+    """Return better maps, the likeness of the finest detail, and the differences of parts."""
+    whole_around, whole_inside = around.astype(np.float32), inside.astype(np.float32)
+    coarse = smoothed_as(whole_inside, maps)
+    maps = _refined(whole_around, coarse, maps, _FINE_STEPS, _FINE_SETTLED)
+    levels, within = _sampled_sharply(whole_around, maps)
+    within *= _without(margins, SIDE)
+    wanted = smoothed_as(whole_inside, maps).reshape(len(maps), -1)
+    return (
+        maps,
+        _detail_likeness(wanted, levels, within),
+        _difference(wanted, levels, within),
+    )
 
 
 def _refined(around: Floats, inside: Floats, starts: Maps, steps: int, settled: float) -> Maps:
     """Improve the maps step by step, for sketches (n, side, side)."""
-    around, wanted = smooth(around), smooth(inside).reshape(len(inside), -1)
+    planes = _planes(_centred(smooth(around)))
+    wanted = _centred(smooth(inside)).reshape(len(inside), -1)
     maps, moving = starts.copy(), np.arange(len(starts))
     for _ in range(steps):
-        step = _step(around, wanted, maps[moving])
+        step = _step(planes, moving, wanted, maps[moving])
         length = np.abs(step).sum(axis=1, keepdims=True)
         maps[moving] += step * np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-9))
         left = length[:, 0] > settled
         if not left.any():
             break
         if not left.all():
-            moving, around, wanted = moving[left], around[left], wanted[left]
+            moving, wanted = moving[left], wanted[left]
     return maps
 
 
-def _step(around: Floats, wanted: Floats, maps: Maps) -> Maps:
-    """Return the next step (n, 6) of each map. Pixels that differ a lot count little."""
+def _centred(levels: Floats) -> Floats:
+    """Return the sketches (n, side, side) with a mean level of 0 each."""
+    centred: Floats = levels - levels.mean(axis=(1, 2), keepdims=True)
+    return centred
+
+
+def _step(planes: _Planes, moving: Rows, wanted: Floats, maps: Maps) -> Maps:
+    """Return the next step (n, 6) of each map. Pixels that differ a lot count little. `planes` are
+    those of all sketches, and `moving` (n,) tells which of them the maps lead to. The levels of
+    sketches have a mean of 0.
+    """
     # Most of the time of a search goes into these lines. So they make few new arrays.
-    levels, within, across, down = _sampled(around, maps)
-    gain, level = _fit(wanted, levels, within)
+    side = planes.side
+    levels, within, across, down = _sampled(planes, moving, maps)
+    gain, level, count = _straight_line(wanted, levels, within)
     levels *= gain
     left = np.subtract(wanted, levels, out=levels)
     left -= level
     left *= within
-    spread = 1.5 * np.sqrt((left**2).sum(1, keepdims=True) / within.sum(1, keepdims=True))
-    weight = left / np.maximum(spread, 1.0)
+    spread = np.maximum(1.5 * np.sqrt(dot(left, left) / count), 1)
+    weight = left * (1 / spread)
     weight *= weight
     weight += 1
     np.divide(within, weight, out=weight)
-    across *= gain
-    down *= gain
     # A slope with regard to a number of the map is one of these times x, y or 1. So the products of
     # two of them are sums over the pixels of x x, x y and so on.
-    slopes = np.empty((len(maps), 3, wanted.shape[1]), np.float32)
-    targets = np.empty((len(maps), 2, wanted.shape[1]), np.float32)
-    weighted = weight * across
-    np.multiply(weighted, across, out=slopes[:, 0])
-    np.multiply(weighted, down, out=slopes[:, 1])
-    np.multiply(weight, down**2, out=slopes[:, 2])
-    np.multiply(weighted, left, out=targets[:, 0])
-    np.multiply(weight * down, left, out=targets[:, 1])
-    factors, squares = _factors(around.shape[1])
+    products = np.empty((len(maps), 5, side * side), np.float32)
+    across_weighted, down_weighted = weight * across, np.multiply(weight, down, out=weight)
+    np.multiply(across_weighted, across, out=products[:, 0])
+    np.multiply(across_weighted, down, out=products[:, 1])
+    np.multiply(down_weighted, down, out=products[:, 2])
+    np.multiply(across_weighted, left, out=products[:, 3])
+    np.multiply(down_weighted, left, out=products[:, 4])
+    powers = _powers(side)
     # Many small products, because BLAS divides a large one between threads, which are busy here.
-    products = (slopes @ squares)[:, :, _SYMMETRIC]
+    of_rows = (products.reshape(len(maps), -1, side) @ powers).reshape(len(maps), 5, side, 3)
+    sums = powers.T @ of_rows  # by the power of y, and then by that of x
+    squares = sums[:, :3][:, :, *_SQUARES]
     matrix = np.empty((len(maps), 6, 6), np.float32)
-    matrix[:, :3, :3], matrix[:, 3:, 3:] = products[:, 0], products[:, 2]
-    matrix[:, :3, 3:] = matrix[:, 3:, :3] = products[:, 1]
-    target = (targets @ factors).reshape(-1, 6, 1)
+    matrix[:, :3, :3], matrix[:, 3:, 3:] = squares[:, 0], squares[:, 2]
+    matrix[:, :3, 3:] = matrix[:, 3:, :3] = squares[:, 1]
+    target = sums[:, 3:][:, :, *_FACTORS].reshape(-1, 6, 1)
+    to_levels = (gain * (side / 2))[:, :, None]
+    matrix *= to_levels**2
+    target *= to_levels
     diagonal = np.einsum("nii->ni", matrix)
     diagonal += _DAMPING * diagonal.mean(axis=1, keepdims=True) + 1e-3
     step: Maps = np.linalg.solve(matrix, target)[:, :, 0]
     return step
 
 
-@cache
-def _factors(side: int) -> tuple[Floats, Floats]:
-    """Return x, y and 1 for the pixels of a sketch (side * side, 3), and their products (side *
-    side, 6), each once.
+def _straight_line(wanted: Floats, levels: Floats, within: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return what `straight_fit` does, and how many pixels (n, 1) are within. Both have a mean of
+    about 0, so that sums of squares are exact enough.
     """
-    x, y = places(side)
-    factors = np.stack([x, y, np.ones_like(x)], axis=1)
-    return factors, np.stack([x * x, x * y, x, y * y, y, np.ones_like(x)], axis=1)
+    count: Floats = np.maximum(dot(within, within), 1e-6)
+    weighted = within * levels
+    total = dot(within, levels)
+    mean: Floats = total / count
+    wanted_mean: Floats = dot(within, wanted) / count
+    variance: Floats = np.maximum(dot(weighted, levels) - total * mean, 1e-3)
+    product: Floats = dot(weighted, wanted) - total * wanted_mean
+    gain: Floats = product / variance
+    return gain, wanted_mean - gain * mean, count
+
+
+def dot(one: Floats, other: Floats) -> Floats:
+    """Return the sum (n, 1) of the products of the pixels (n, pixels)."""
+    sums: Floats = np.vecdot(one, other)[:, None]
+    return sums
+
+
+@cache
+def _powers(side: int) -> Floats:
+    """Return 1, x and x x for the pixels of a row (side, 3) of a sketch."""
+    line = _line(side)
+    return np.stack([np.ones_like(line), line, line * line], axis=1)
 
 
 @cache
@@ -233,18 +305,13 @@ def _mapped(maps: Maps, side: int) -> tuple[Floats, Floats, Floats]:
     and 1 where that is within the sketch and 0 elsewhere.
     """
     line = _line(side)
-    numbers = maps.T[:, :, None, None]
-    middle = (side - 1) / 2
+    middle, half = (side - 1) / 2, side / 2
     within = np.broadcast_to(_not_outermost(side), (len(maps), side, side)).copy()
     axes = []
-    for across, down, moved in (numbers[:3], numbers[3:]):
-        axis = across * line + down * line[:, None]
-        axis += moved
-        axis += 1
-        axis *= side / 2
-        axis -= 0.5
-        away = axis - middle
-        within &= np.abs(away, out=away) <= side / 2
+    for across, down, moved in np.split(half * maps.T[:, :, None], 2):
+        axis = (across * line)[:, None, :] + (down * line + (moved + middle))[:, :, None]
+        within &= axis >= middle - half
+        within &= axis <= middle + half
         axes.append(axis.reshape(len(maps), -1))
     return axes[0], axes[1], within.reshape(len(maps), -1).astype(np.float32)
 
@@ -258,38 +325,46 @@ def _not_outermost(side: int) -> npt.NDArray[np.bool_]:
     return inner & inner[:, None]
 
 
-def _sampled(around: Floats, maps: Maps) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return what the sketches (n, side, side) have where the maps take the pixels of a sketch: the
-    levels (n, pixels), 1 where that is within the sketch and 0 elsewhere, and how the levels change
-    with x and y.
+def _planes(sketches: Floats) -> _Planes:
+    """Return the planes of sketches (n, side, side). They mean nothing for the last pixel of a row
+    or column.
     """
-    side = around.shape[1]
+    side = sketches.shape[1]
+    levels = sketches.ravel()
+    across, down, both = (np.zeros_like(levels) for _ in range(3))
+    np.subtract(levels[1:], levels[:-1], out=across[:-1])
+    np.subtract(levels[side:], levels[:-side], out=down[:-side])
+    np.subtract(across[side:], across[:-side], out=both[:-side])
+    return _Planes(side, levels, across, down, both)
+
+
+def _sampled(planes: _Planes, which: Rows, maps: Maps) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return what these of the sketches (n,) have where the maps take the pixels of a sketch: the
+    levels (n, pixels), 1 where that is within the sketch and 0 elsewhere, and how the levels change
+    from a column to the next one and from a row to the next one.
+    """
+    side = planes.side
     column, row, within = _mapped(maps, side)
-    left, top = (np.floor(axis).clip(0, side - 2) for axis in (column, row))
-    right, low = (
-        np.subtract(axis, before, out=axis).clip(0, 1, out=axis)
-        for axis, before in ((column, left), (row, top))
-    )
+    # Below the last pixel, so that each place has a next pixel on the right and below.
+    last = np.nextafter(np.float32(side - 1), np.float32(0))
+    left, top = (np.floor(axis.clip(0, last, out=axis)) for axis in (column, row))
+    right, low = np.subtract(column, left, out=column), np.subtract(row, top, out=row)
     top *= side
     top += left
     corner = top.astype(np.int64)
-    corner += _firsts(around)
-    flat = around.ravel()
-    # What lies beside a pixel is at the same place of an array that begins later.
-    a, b, c, d = (flat[offset:].take(corner) for offset in (0, 1, side, side + 1))
-    b -= a
-    d -= c
-    a += right * b
-    c += np.multiply(right, d, out=right)
-    d -= b
-    d *= low
-    b += d
-    b *= side / 2
-    c -= a
-    levels = low * c
-    levels += a
-    c *= side / 2
-    return levels, within, b, c
+    corner += which[:, None] * side**2
+    a, b, c, d = (
+        plane.take(corner) for plane in (planes.levels, planes.across, planes.down, planes.both)
+    )
+    across = low * d
+    across += b
+    d *= right
+    d += c
+    right *= across
+    low *= c
+    a += right
+    a += low
+    return a, within, across, d
 
 
 def _sampled_sharply(around: Floats, maps: Maps) -> tuple[Floats, Floats]:
@@ -301,24 +376,41 @@ def _sampled_sharply(around: Floats, maps: Maps) -> tuple[Floats, Floats]:
     for axis in (column, row):
         axis.clip(0, side - 1, out=axis)
     left, top = np.floor(column), np.floor(row)
-    across_weights, down_weights = _cubic(column - left), _cubic(row - top)
-    wide = np.pad(around, ((0, 0), (1, 2), (1, 2)), mode="edge")
+    across_weights = _cubic(np.subtract(column, left, out=column))
+    down_weights = _cubic(np.subtract(row, top, out=row))
+    wide = _widened(around)
     width = side + 3
     top *= width
     top += left
     corner = top.astype(np.int64)
-    corner += _firsts(wide)
+    corner += (np.arange(len(wide)) * width**2)[:, None]
     flat = wide.ravel()
     levels = np.zeros_like(column)
+    pixels, across = np.empty_like(column), np.empty_like(column)
     for line, down_weight in enumerate(down_weights):
-        across = np.zeros_like(column)
+        across.fill(0)
         for place, weight in enumerate(across_weights):
-            pixels = flat[line * width + place :].take(corner)
+            # With the mode "raise", a copy of the output would be made.
+            flat[line * width + place :].take(corner, out=pixels, mode="clip")
             pixels *= weight
             across += pixels
         across *= down_weight
         levels += across
     return levels, within
+
+
+def _widened(sketches: Floats) -> Floats:
+    """Return the sketches (n, side, side) with their edges repeated, once on the left and at the
+    top, and twice on the right and at the bottom.
+    """
+    count, side, _ = sketches.shape
+    wide = np.empty((count, side + 3, side + 3), np.float32)
+    wide[:, 1:-2, 1:-2] = sketches
+    wide[:, 0, 1:-2] = sketches[:, 0]
+    wide[:, -2:, 1:-2] = sketches[:, -1:]
+    wide[:, :, 0] = wide[:, :, 1]
+    wide[:, :, -2:] = wide[:, :, -3, None]
+    return wide
 
 
 def _without(margins: Margins, side: int) -> Floats:
@@ -328,12 +420,6 @@ def _without(margins: Margins, side: int) -> Floats:
     inside = (x >= left - 1) & (x <= 1 - right) & (y >= top - 1) & (y <= 1 - bottom)
     found: Floats = inside.astype(np.float32)
     return found
-
-
-def _firsts(sketches: Floats) -> Rows:
-    """Return the places (n, 1) of the sketches' first pixels when all are one row."""
-    firsts: Rows = (np.arange(len(sketches)) * sketches[0].size)[:, None]
-    return firsts
 
 
 def _cubic(share: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -349,19 +435,14 @@ def _cubic(share: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     )
 
 
-def _fit(wanted: Floats, levels: Floats, weight: Floats) -> tuple[Floats, Floats]:
+def straight_fit(wanted: Floats, levels: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Return the gain and the level, each (n, 1), that bring `levels` nearest to `wanted`."""
     total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-6)
-    mean = (weight * levels).sum(axis=1, keepdims=True) / total
-    wanted_mean = (weight * wanted).sum(axis=1, keepdims=True) / total
+    mean, wanted_mean = dot(weight, levels) / total, dot(weight, wanted) / total
     away = levels - mean
-    products = weight * away
-    products *= wanted - wanted_mean
-    product = products.sum(axis=1, keepdims=True)
-    away *= away
-    away *= weight
-    variance = away.sum(axis=1, keepdims=True)
-    gain = product / np.maximum(variance, 1e-3)
+    weighted = weight * away
+    variance: Floats = np.maximum(dot(weighted, away), 1e-3)
+    gain: Floats = dot(weighted, wanted - wanted_mean) / variance
     return gain, wanted_mean - gain * mean
 
 
@@ -369,7 +450,7 @@ def _trimmed_correlation(wanted: Floats, levels: Floats, within: Floats) -> Floa
     """Return the correlation (n,) over the pixels that agree best."""
     weight = within
     for _ in range(2):
-        gain, level = _fit(wanted, levels, weight)
+        gain, level = straight_fit(wanted, levels, weight)
         error = np.where(within > 0, np.abs(wanted - gain * levels - level), np.inf)
         count = np.maximum((_TRIMMED * within.sum(axis=1)).astype(np.int64), 1)
         most = np.take_along_axis(np.sort(error, axis=1), count[:, None] - 1, axis=1)
@@ -379,29 +460,30 @@ def _trimmed_correlation(wanted: Floats, levels: Floats, within: Floats) -> Floa
 
 def _correlation(wanted: Floats, levels: Floats, weight: Floats) -> Floats:
     total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-6)
-    one = wanted - (weight * wanted).sum(axis=1, keepdims=True) / total
-    other = levels - (weight * levels).sum(axis=1, keepdims=True) / total
-    product = (weight * one * other).sum(axis=1)
-    norms = (weight * one**2).sum(axis=1) * (weight * other**2).sum(axis=1)
-    found: Floats = product / np.sqrt(np.maximum(norms, 1e-6))
+    one = wanted - dot(weight, wanted) / total
+    other = levels - dot(weight, levels) / total
+    weighted_one, weighted_other = weight * one, weight * other
+    norms = dot(weighted_one, one) * dot(weighted_other, other)
+    found: Floats = (dot(weighted_one, other) / np.sqrt(np.maximum(norms, 1e-6)))[:, 0]
     return found
 
 
 def smooth(sketches: Sketches | Floats) -> Floats:
     """Return the sketches (n, side, side), each pixel averaged with its neighbours."""
-    wide: Floats = np.pad(
-        sketches.astype(np.float32, copy=False), ((0, 0), (1, 1), (1, 1)), mode="edge"
-    )
-    rows = _averaged(wide[:, :-2], wide[:, 1:-1], wide[:, 2:])
-    return _averaged(rows[:, :, :-2], rows[:, :, 1:-1], rows[:, :, 2:])
-
-
-def _averaged(before: Floats, middle: Floats, after: Floats) -> Floats:
-    """Return the means of pixels and their neighbours, of which each counts half as much."""
-    sums = 2 * middle
-    sums += before
-    sums += after
-    sums /= 4
+    levels = np.ascontiguousarray(sketches, np.float32)
+    rows: Floats = 2 * levels
+    rows[:, 1:] += levels[:, :-1]
+    rows[:, 0] += levels[:, 0]
+    rows[:, :-1] += levels[:, 1:]
+    rows[:, -1] += levels[:, -1]
+    sums: Floats = 2 * rows
+    # All rows as one, because numpy takes longer for many short rows. Then the ends are mended.
+    line, sums_of_line = rows.reshape(-1), sums.reshape(-1)
+    sums_of_line[1:] += line[:-1]
+    sums_of_line[:-1] += line[1:]
+    sums[:, :, 0] = 3 * rows[:, :, 0] + rows[:, :, 1]
+    sums[:, :, -1] = 3 * rows[:, :, -1] + rows[:, :, -2]
+    sums /= 16
     return sums
 
 
@@ -448,11 +530,10 @@ def _difference(wanted: Floats, levels: Floats, within: Floats) -> Floats:
     slopes[:, :, 1:] += np.diff(wanted, axis=2) ** 2
     flat, weight = wanted.reshape(len(wanted), -1), within
     for _ in range(3):
-        gain, level = _fit(flat, levels, weight)
+        gain, level = straight_fit(flat, levels, weight)
         left = flat - gain * levels - level
-        spread = 1.5 * np.sqrt(
-            (left**2 * weight).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1)
-        )
+        count = np.maximum(weight.sum(axis=1, keepdims=True), 1)
+        spread = 1.5 * np.sqrt(dot(weight * left, left) / count)
         weight = within / (1 + (left / np.maximum(spread, 1)) ** 2)
     count = np.maximum(_sums(within), 1)
     error = np.sqrt(_sums(left**2 * within) / count)
@@ -465,5 +546,6 @@ def _difference(wanted: Floats, levels: Floats, within: Floats) -> Floats:
 def _sums(values: Floats) -> Floats:
     """Return the sums (n, parts, parts) of values (n, pixels) over the parts of a sketch."""
     parts = SIDE // _PART
-    sums: Floats = values.reshape(len(values), parts, _PART, parts, _PART).sum(axis=(2, 4))
+    rows = values.reshape(len(values), parts, _PART, SIDE).sum(axis=2)
+    sums: Floats = rows.reshape(len(values), parts, parts, _PART).sum(axis=3)
     return sums

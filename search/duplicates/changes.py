@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.search.duplicates.alignment import smooth
+from sigseek.search.duplicates.alignment import dot, smooth, straight_fit
 from sigseek.storage.records.arrays import Floats
 
 _CODING = 3.0
@@ -176,18 +176,16 @@ def _straight_differences(one: Floats, other: Floats, inside: npt.NDArray[np.boo
     """Return the differences (n, 64, 64) that are left when the contrast and brightness of the
     other pictures are made those of the first ones.
     """
-    weight = inside.astype(np.float32)
-    left = one - other
+    shape, within = one.shape, inside.reshape(len(inside), -1)
+    one, other = one.reshape(within.shape), other.reshape(within.shape)
+    weight, left = within.astype(np.float32), one - other
     for _ in range(_FITS):
-        total = np.maximum(weight.sum(axis=(1, 2), keepdims=True), 1e-6)
-        mean = (weight * other).sum(axis=(1, 2), keepdims=True) / total
-        wanted = (weight * one).sum(axis=(1, 2), keepdims=True) / total
-        variance = (weight * (other - mean) ** 2).sum(axis=(1, 2), keepdims=True)
-        product = (weight * (other - mean) * (one - wanted)).sum(axis=(1, 2), keepdims=True)
-        left = one - wanted - product / np.maximum(variance, 1e-3) * (other - mean)
-        spread = (weight * left**2).sum(axis=(1, 2), keepdims=True) / total
-        weight = inside / (1 + left**2 / np.maximum(2 * spread, 4))
-    return left
+        gain, level = straight_fit(one, other, weight)
+        left = one - gain * other - level
+        total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-6)
+        spread = dot(weight * left, left) / total
+        weight = within / (1 + left**2 / np.maximum(2 * spread, 4))
+    return left.reshape(shape)
 
 
 def _greatest(

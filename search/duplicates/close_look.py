@@ -27,6 +27,7 @@ from sigseek.storage import CatalogReader
 from sigseek.storage.perceptual_hash import (
     LEAST_QUALITY,
     ORIENTATIONS,
+    SIDE,
     Sketches,
     distances,
     turned_bits,
@@ -404,7 +405,7 @@ def _changed(
         wanted = smoothed_as(inside[part].astype(np.float32), maps[part])
         return changed(wanted, levels, within, allowed.part(part))
 
-    return np.concatenate(in_parts(of_part, len(maps)))
+    return np.concatenate(in_parts(of_part, len(maps), SIDE))
 
 
 def _is_crop(

@@ -10,6 +10,7 @@ from sigseek.search.duplicates.keeping import (
     Copy,
     FileNow,
     FileRank,
+    Rank,
     criteria,
     file_rank,
     file_reason,
@@ -41,6 +42,8 @@ class Copies:
         """The files of each photo that was looked at, by path."""
         self.by_id: dict[int, Copy] = {}
         """The photos that can be ranked."""
+        self.ranks: dict[int, Rank] = {}
+        """What these are ordered by, the best first."""
 
     def learn(self, ids: Sequence[int], near: Iterable[Pair]) -> None:
         """Look at the files and facts of photos, so that they can be ranked. `near` has the pairs
@@ -51,7 +54,8 @@ class Copies:
         pixels = self._content_pixels(photos, near)
         for id_ in ids:
             file = min(self.files[id_], key=self.file_rank)
-            self.by_id[id_] = Copy(photos[id_], formats[id_], pixels[id_], file)
+            copy = Copy(photos[id_], formats[id_], pixels[id_], file)
+            self.by_id[id_], self.ranks[id_] = copy, rank(copy, self._measures)
 
     def _content_pixels(
         self, photos: Mapping[int, PhotoRecord], near: Iterable[Pair]
@@ -94,13 +98,9 @@ class Copies:
         """Return why the first file is kept rather than the other one, which is the next best."""
         return file_reason(best, other, self._prefer)
 
-    def ranks(self) -> dict[int, tuple[float | str, ...]]:
-        """Return what the photos are ordered by, the best first, by id."""
-        return {id_: rank(copy, self._measures) for id_, copy in self.by_id.items()}
-
     def reason(self, ids: Sequence[int]) -> str:
         """Return why the first photo is kept rather than the next best one."""
-        best, *others = (self.by_id[id_] for id_ in ids)
+        best, *others = (self.ranks[id_] for id_ in ids)
         return reason(best, others, self._measures)
 
 

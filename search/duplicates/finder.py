@@ -142,7 +142,7 @@ class DuplicateFinder:
         near -= maybe_more
         alike = maybe_more | self._alike_by_embedding(looked_at) if with_alike else set()
         self._copies.learn(sorted({id_ for pair in (*near, *alike) for id_ in pair}), near)
-        ranks = self._copies.ranks()
+        ranks = self._copies.ranks
         distinct = self._catalog.distinct_pairs()
         near_groups = star_groups(near, ranks, distinct, self._same_shot)
         best = {id_: group[0] for group in near_groups for id_ in group}

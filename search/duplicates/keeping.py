@@ -2,8 +2,9 @@
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from sigseek import disk
@@ -66,6 +67,8 @@ FileRank = tuple[bool, bool, bool, bool, int, int, str]
 """What files of one picture are ordered by: see `file_rank`."""
 Criterion = tuple[str, Callable[[Copy], float | str]]
 """A reason to keep a copy, and its measure of a copy, the lower the better."""
+Rank = tuple[float | str, ...]
+"""What copies are ordered by: all measures of a copy, the weightiest first."""
 
 
 def criteria(prefer: Sequence[Path]) -> list[Criterion]:
@@ -86,18 +89,15 @@ def criteria(prefer: Sequence[Path]) -> list[Criterion]:
     ]
 
 
-def reason(best: Copy, others: Sequence[Copy], measures: Sequence[Criterion]) -> str:
-    """Return why the first copy is kept rather than the next best one."""
-    next_best = min(others, key=lambda copy: rank(copy, measures))
-    for why, measure in measures:
-        if measure(best) != measure(next_best):
-            return why
-    return measures[-1][0]
-
-
-def rank(copy: Copy, measures: Sequence[Criterion]) -> tuple[float | str, ...]:
+def rank(copy: Copy, measures: Sequence[Criterion]) -> Rank:
     """Return what copies are ordered by, the best first."""
     return tuple(measure(copy) for _, measure in measures)
+
+
+def reason(best: Rank, others: Iterable[Rank], measures: Sequence[Criterion]) -> str:
+    """Return why a copy of this rank is kept rather than the next best one."""
+    parts = zip(measures, best, min(others), strict=True)
+    return next((why for (why, _), one, other in parts if one != other), measures[-1][0])
 
 
 def file_rank(file: FileNow, prefer: Sequence[Path]) -> FileRank:
@@ -124,9 +124,14 @@ def look_at(files: Sequence[PhotoFile]) -> list[FileNow]:
 
 def is_in_bin(path: str) -> bool:
     """Return whether the file is in a directory of deleted files, at any depth."""
+    return _is_bin(os.path.dirname(path))  # noqa: PTH120 - a tenth of PurePath's time
+
+
+@lru_cache(maxsize=1024)  # most photos of a folder are in a few directories
+def _is_bin(directory: str) -> bool:
     return any(
         part.lower() in BINS or part.lower().startswith(".trash-")
-        for part in PurePath(path).parts[:-1]
+        for part in PurePath(directory).parts
     )
 
 
