@@ -288,7 +288,7 @@ def _with_tasks(cluster: Cluster, work: Path, name: str, count: int) -> tuple[UR
     (work / "made up").mkdir(exist_ok=True)
     (work / "made up" / "0.png").touch()
     catalog = Catalog(PostgreSqlDialect(url))
-    with catalog.transaction() as transaction:
+    with catalog.transaction(by_index=True) as transaction:
         checkpoint = add_checkpoint(transaction)
         folder, _ = transaction.add_folder(work / "made up")
         worker = transaction.add_worker("the benchmark", _FAR_FUTURE)
