@@ -144,7 +144,7 @@ def test_working_rooms_name_no_command_and_no_option() -> None:
 @pytest.mark.parametrize(
     ("module", "importing"),
     [
-        ("faiss", {"storage/index", "search/duplicates/neighbours.py"}),
+        ("faiss", {"storage/index"}),
         ("pymilvus", {"storage/index"}),
         ("psycopg", {"storage/catalog/postgresql.py"}),
         ("ray", {"sigseek/operations/ray_cluster.py"}),
@@ -152,7 +152,6 @@ def test_working_rooms_name_no_command_and_no_option() -> None:
     ],
 )
 def test_an_engine_has_one_place(module: str, importing: set[str]) -> None:
-    """All pairs of duplicates are no search, so `neighbours.py` asks FAISS itself."""
     found = set()
     for room in MAY_IMPORT:
         for path in (ROOT / room).rglob("*.py"):

@@ -16,6 +16,7 @@ from sigseek.search.duplicates.embedding_pairs import alike_pairs, keep_embeddin
 from sigseek.search.duplicates.sketch_rows import read_rows
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, LibraryError
 from sigseek.storage.catalog.tables import PHOTO
+from sigseek.storage.index.neighbours import nearest_pairs
 from tests.catalogs import add_checkpoint, add_photos, writing
 
 NOTHING = np.empty((0, 2), np.int64)
@@ -192,11 +193,11 @@ def test_lists_of_many_photos_lead_to_their_nearest(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """There are 300 photos with one other near each. FAISS prints nothing."""
-    monkeypatch.setattr(neighbours, "_FEW_FOR_LISTS", 1_000)
+    monkeypatch.setattr("sigseek.storage.index.neighbours._FEW_FOR_LISTS", 1_000)
     rng = np.random.default_rng(0)
     made = rng.standard_normal((3_000, 32)).astype(np.float32)
     made[300:600] = made[:300] + 0.1 * made[300:600]
-    pairs = neighbours._nearest(made, 2.0, Stop(), lambda photos: None)
+    pairs = nearest_pairs(made, neighbours.NEIGHBOURS, 2.0, Stop(), lambda photos: None)
     found = set(map(tuple, pairs.tolist()))
     right = {(number, 300 + number) for number in range(300)}
     assert len(found & right) >= 285

@@ -1,6 +1,5 @@
 """The nearest photos of each photo by embedding."""
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,20 +20,6 @@ _FEW = 5_000
 """Up to this many photos, embeddings are compared in all of their dimensions."""
 _DIMENSIONS = 128
 """How many dimensions of the embeddings are kept where there are more."""
-_FEW_FOR_LISTS = 20_000
-"""Up to this many photos, all are compared with all."""
-_LISTS = 4
-"""Lists of the index, in square roots of the number of photos."""
-_PROBED = 14
-"""Lists that are searched for each photo."""
-_TRAINED = 20
-"""Photos that the index learns its lists from, for each list. With twice as many, or with more
-rounds, as many pairs are found.
-"""
-_ROUNDS = 4
-"""How often the index moves its lists to the middle of their photos."""
-_BLOCK = 1_000
-"""Photos that are added to the index, or searched for, together."""
 _ROUNDING = 0.01
 """How much rounding to 16 bits may add to a squared distance."""
 _PAIRS = 2_000
@@ -58,11 +43,13 @@ def pairs_of_all(
     """Return pairs of these photos, whose ids are ascending, with this cosine at least. Each photo
     is paired with a few of its nearest.
     """
+    from sigseek.storage.index.neighbours import nearest_pairs  # it loads FAISS
+
     found, vectors = _read(catalog, checkpoint_id, ids, stop)
     if len(found) < 2:
         return _pairs(np.empty((0, 2), np.int64), np.empty(0, np.float32), found, least)
     reduced = _reduced(vectors, _sample(catalog, checkpoint_id, found))
-    pairs = _nearest(reduced, 2 - 2 * least + _ROUNDING, stop, told)
+    pairs = nearest_pairs(reduced, NEIGHBOURS, 2 - 2 * least + _ROUNDING, stop, told)
     return _pairs(pairs, _cosines(vectors, pairs, stop), found, least)
 
 
@@ -78,7 +65,7 @@ def pairs_of_new(
     """Return pairs of photos with this cosine at least, of which one or both are among the `new`
     ones. Each of these is paired with a few of its nearest among `ids`. All ids are ascending.
     """
-    import faiss
+    from sigseek.storage.index.neighbours import most_alike
 
     asked, vectors = _read(catalog, checkpoint_id, new, stop)
     queries = vectors.astype(np.float32)
@@ -87,9 +74,7 @@ def pairs_of_new(
     parts = [(np.empty((0, 2), np.int64), np.empty(0, np.float32))]
     done = 0
     for found, others in _blocks(catalog, checkpoint_id, ids, stop):
-        cosines, rows = faiss.knn(
-            queries, others, min(NEIGHBOURS + 1, len(found)), metric=faiss.METRIC_INNER_PRODUCT
-        )
+        cosines, rows = most_alike(queries, others, min(NEIGHBOURS + 1, len(found)))
         one, other = np.repeat(np.arange(len(asked)), rows.shape[1]), found[rows.ravel()]
         kept = (cosines.ravel() >= least) & (other != asked[one])
         parts.append((np.stack([one[kept], other[kept]], axis=1), cosines.ravel()[kept]))
@@ -208,35 +193,3 @@ def _first_of_each(owners: Rows, ranks: Floats, most: int) -> Rows:
     before = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
     first: Rows = order[before < most]
     return first
-
-
-def _nearest(vectors: Floats, farthest: float, stop: Stop, told: Told) -> Rows:
-    """Return the pairs (n, 2) of rows of which one is among the nearest of the other, each once.
-    Their squared distance is `farthest` at most.
-    """
-    import faiss
-
-    count, dimension = vectors.shape
-    lists = int(_LISTS * count**0.5)
-    kind = f"IVF{lists},Flat" if count > _FEW_FOR_LISTS else "Flat"
-    index = faiss.index_factory(dimension, kind, faiss.METRIC_L2)
-    if count > _FEW_FOR_LISTS:
-        of_lists = faiss.extract_index_ivf(index)
-        of_lists.nprobe, of_lists.cp.niter = _PROBED, _ROUNDS
-        of_lists.cp.min_points_per_centroid = 1  # with fewer, FAISS prints a warning
-        index.train(vectors[:: math.ceil(count / (_TRAINED * lists))])
-    for first in range(0, count, _BLOCK):
-        stop.check()
-        index.add(vectors[first : first + _BLOCK])
-    pairs = []
-    for first in range(0, count, _BLOCK):
-        stop.check()
-        asked = np.arange(first, min(first + _BLOCK, count))
-        far, near = index.search(vectors[asked], min(NEIGHBOURS + 1, count))
-        one = np.repeat(asked, near.shape[1])
-        other = near.ravel()
-        real = (other >= 0) & (other != one) & (far.ravel() <= farthest)
-        pairs.append(np.stack([one[real], other[real]], axis=1))
-        told(int(asked[-1]) + 1)
-    both = np.sort(np.concatenate(pairs), axis=1)
-    return np.stack(np.divmod(np.unique(both[:, 0] * count + both[:, 1]), count), axis=1)
