@@ -1,6 +1,11 @@
 """What hits will be judged by, measured on the embeddings that an indexing run brought in."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +14,9 @@ from sigseek.progress import Stop
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.storage import Catalog, CheckpointRecord, YardstickRecord
+
+if TYPE_CHECKING:
+    from sigseek.storage.catalog.transaction import Transaction
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -61,11 +69,19 @@ def measure_biases(
         len(yardstick.common),
     )
     # Only now: without WAL, as on network drives, nobody can write while the embeddings are read.
-    with catalog.transaction() as transaction:
-        for ids, found in biases:
-            transaction.put_biases(checkpoint.id, ids, found)
-        transaction.put_yardstick(checkpoint.id, measured)
+    catalog.commit(partial(_put, checkpoint, biases, measured))
     return True
+
+
+def _put(
+    checkpoint: CheckpointRecord,
+    biases: Sequence[tuple[Ids, Floats]],
+    measured: YardstickRecord,
+    transaction: Transaction,
+) -> None:
+    for ids, found in biases:
+        transaction.put_biases(checkpoint.id, ids, found)
+    transaction.put_yardstick(checkpoint.id, measured)
 
 
 def _count_gone(catalog: Catalog, checkpoint: CheckpointRecord, known: YardstickRecord) -> int:

@@ -4,9 +4,12 @@ It is out of date when a sidecar has changed, a file has another name, or this v
 program reads more than the last one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sigseek.indexer.decoding.digest import mtime_ns
 from sigseek.indexer.decoding.guarded import GuardedDecoder
@@ -19,6 +22,9 @@ from sigseek.indexer.rereading import Rereading
 from sigseek.indexer.sidecars import changes_in, names_in
 from sigseek.progress import Phase, Stop
 from sigseek.storage import Catalog, DateSource, PhotoFile
+
+if TYPE_CHECKING:
+    from sigseek.storage.catalog.transaction import Transaction
 
 _TOGETHER = (("latitude", "longitude"), ("city", "region", "country", "place_source"))
 """Values that make sense only if they come from one file."""
@@ -70,14 +76,22 @@ class MetadataRefresh:
             raise missing
         return combined(said) if said else None
 
-    def store(self, read: Mapping[int, Metadata | None]) -> None:
-        """Keep what was read of the photos with these ids."""
-        found = {id_: photo_metadata(said) for id_, said in read.items() if said}
-        with self._catalog.transaction() as transaction:
+    def store(
+        self, read: Mapping[int, Metadata | None], files: Mapping[int, Sequence[PhotoFile]]
+    ) -> None:
+        """Keep what was read of the photos with these ids in these files. A photo that has other
+        files by now, because another process indexes another folder, is left for a later run.
+        """
+
+        def write(transaction: Transaction) -> int:
+            ids = transaction.with_files({id_: files[id_] for id_ in read})
+            found = {id_: photo_metadata(said) for id_, said in read.items() if said and id_ in ids}
             transaction.put_metadata(found)
-            transaction.mark_metadata_read([id_ for id_ in read if id_ not in found], FACTS_VERSION)
+            transaction.mark_metadata_read(sorted(ids - found.keys()), FACTS_VERSION)
             transaction.remove_unused_words()
-        self._ledger.enter_metadata(len(found))
+            return len(found)
+
+        self._ledger.enter_metadata(self._catalog.commit(write))
 
 
 def combined(said: Sequence[Metadata]) -> Metadata:

@@ -80,11 +80,11 @@ class MissingHashes:
             raise unreadable
         return None
 
-    def _store(self, made: dict[int, _Made | None]) -> None:
+    def _store(self, made: dict[int, _Made | None], files: dict[int, Sequence[PhotoFile]]) -> None:
         found = {id_: one or _Made(None) for id_, one in made.items()}
-        with self._catalog.transaction() as transaction:
-            transaction.put_hashes({id_: one.hash for id_, one in found.items()}, HASH_VERSION)
+        hashes = {id_: one.hash for id_, one in found.items()}
+        self._catalog.commit(lambda transaction: transaction.put_hashes(hashes, HASH_VERSION))
         self._ledger.enter_hashed(len(found))
         read = {id_: one.metadata for id_, one in found.items() if id_ in self._out_of_date}
         if read:
-            self._metadata.store(read)
+            self._metadata.store(read, files)

@@ -24,7 +24,7 @@ class Rereading(Generic[_Found]):
 
     `read` gets a photo's id and its files. It returns what the files give, or None when they hold
     no picture, and raises OSError or UndecidedError when none of them can be read now. `store` gets
-    what was found by photo.
+    what was found by photo, and the files that it was found in by photo.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Rereading(Generic[_Found]):
         ledger: Ledger,
         phase: Phase,
         read: Callable[[int, Sequence[PhotoFile]], _Found | None],
-        store: Callable[[dict[int, _Found | None]], None],
+        store: Callable[[dict[int, _Found | None], dict[int, Sequence[PhotoFile]]], None],
     ) -> None:
         self._catalog = catalog
         self._ledger = ledger
@@ -47,24 +47,25 @@ class Rereading(Generic[_Found]):
         Photos whose files cannot be read now are left for a later run.
         """
         found: dict[int, _Found | None] = {}
+        read: dict[int, Sequence[PhotoFile]] = {}
         pool = ThreadPoolExecutor(THREADS, f"sigseek-{self._phase.value}")
         try:
-            for done, ((photo_id, _), result) in enumerate(
+            for done, ((photo_id, files), result) in enumerate(
                 map_ahead(pool, self._read_photo, self._files(photo_ids), lambda: _AHEAD, stop), 1
             ):
                 if isinstance(result, OSError | UndecidedError):
                     continue
                 if isinstance(result, Exception):
                     raise result
-                found[photo_id] = result
+                found[photo_id], read[photo_id] = result, files
                 if len(found) >= _STORED:
-                    self._store(found)
-                    found = {}
+                    self._store(found, read)
+                    found, read = {}, {}
                 self._ledger.advanced(Progress(self._phase, done, len(photo_ids)))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         if found:
-            self._store(found)
+            self._store(found, read)
         return not stop.is_set()
 
     def _read_photo(self, photo: tuple[int, Sequence[PhotoFile]]) -> _Found | None:

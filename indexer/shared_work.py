@@ -58,8 +58,6 @@ _FIRST_LOOK, _LAST_LOOK = 0.2, 3.0
 """Seconds between two looks for tasks while others have them all. They double with each look."""
 _LOOK_AT_CREW = 0.5
 """Seconds between two looks at what a crew does."""
-_ATTEMPTS = 10
-"""How often a transaction is tried that other workers' transactions are in the way of."""
 
 
 @dataclass(frozen=True)
@@ -277,15 +275,7 @@ class Worker:
         )
 
     def _commit(self, change: Callable[[Transaction], _Result]) -> _Result:
-        """Make the change in a transaction, again if others' transactions were in the way."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                with self._catalog.transaction(by_index=True) as transaction:
-                    return change(transaction)
-            except LibraryError as error:
-                if error.kind is not ErrorKind.BUSY or attempt == _ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
+        return self._catalog.commit(change, by_index=True)
 
     def _live(self) -> None:
         """Give signs of life until this worker leaves, and see how far all are."""

@@ -57,5 +57,4 @@ class ListedWork:
         self, paths: Collection[str], write: Callable[[Transaction, Collection[str]], _Result]
     ) -> _Result:
         """Write in one transaction."""
-        with self._catalog.transaction(by_index=True) as transaction:
-            return write(transaction, paths)
+        return self._catalog.commit(lambda transaction: write(transaction, paths), by_index=True)

@@ -3,6 +3,7 @@ write into the catalog, in the order in which `sigseek.indexer.folder_changes` w
 """
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 
 from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts, PhotoMetadata, ReadFile
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
+from sigseek.storage.catalog.transaction import Transaction
 from sigseek.storage.records.hashes import HashRecord, SketchRecord
 from tests.catalogs import add_checkpoint, execute, random_unit
 from tests.postgresql import Server
@@ -43,6 +45,7 @@ def facts(name: str) -> PhotoFacts:
         "JPEG",
         keywords=(f"keyword {name[-1]}", name),
         people=(f"person {name[-1]}",),
+        facts_version=1,
     )
 
 
@@ -50,7 +53,8 @@ def take_in(catalog: Catalog, folder: Path, names: list[str], checkpoint: int) -
     """Write a batch: some photos that are known, and new ones with their embeddings."""
     photos = {name: facts(name) for name in names}
     vectors = random_unit(len(names), 8)
-    with catalog.transaction() as transaction:
+
+    def write(transaction: Transaction) -> None:
         place, _ = transaction.add_folder(folder)
         known = transaction.find_photos(photo.digest for photo in photos.values())
         new = [photo for photo in photos.values() if photo.digest not in known]
@@ -70,6 +74,8 @@ def take_in(catalog: Catalog, folder: Path, names: list[str], checkpoint: int) -
             },
         )
 
+    catalog.commit(write)
+
 
 def forget(catalog: Catalog, folder: Path, names: list[str]) -> None:
     with catalog.transaction() as transaction:
@@ -82,13 +88,10 @@ def read_metadata_again(catalog: Catalog, checkpoint: int, random: Random) -> No
     """Write what the files of some photos say; others may have removed the photos meanwhile."""
     ids = catalog.embedded_ids(checkpoint).tolist()
     found = catalog.photos(random.sample(ids, min(8, len(ids))))
-    with catalog.transaction() as transaction:
-        transaction.put_metadata(
-            {id_: facts(Path(photo.paths[0]).stem) for id_, photo in found.items()}
-        )
-    with catalog.transaction() as transaction:
-        plain = HashRecord(SketchRecord(b"webp", bytes(32), bytes(32), 0))
-        transaction.put_hashes(dict.fromkeys(found, plain), 1)
+    metadata = {id_: facts(Path(photo.paths[0]).stem) for id_, photo in found.items()}
+    catalog.commit(lambda transaction: transaction.put_metadata(metadata))
+    plain = HashRecord(SketchRecord(b"webp", bytes(32), bytes(32), 0))
+    catalog.commit(lambda transaction: transaction.put_hashes(dict.fromkeys(found, plain), 1))
 
 
 def test_writers_of_folders_with_common_photos_lose_nothing(catalogs: list[Catalog]) -> None:
@@ -195,3 +198,103 @@ def test_a_change_gets_its_revision_when_it_can_be_seen(catalogs: list[Catalog])
     assert reader.dates(ids, 1) == before
     assert reader.dates(ids, 2) == seen == {ids[0]: "1999", ids[1]: "2002"}
     assert reader.dates(ids) == {ids[0]: "2001", ids[1]: "2002"}
+
+
+def wait_until_blocked(catalog: Catalog) -> None:
+    while execute(catalog, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
+        time.sleep(0.01)
+
+
+def test_two_writers_that_have_waited_for_each_other_both_go_on(catalogs: list[Catalog]) -> None:
+    folders = [Path("/photos/a"), Path("/photos/b")]
+    with catalogs[0].transaction() as transaction:
+        ids = [transaction.add_folder(folder)[0].id for folder in folders]
+    both = threading.Barrier(2)
+
+    def finish_in_turn(catalog: Catalog, first: int, second: int) -> int:
+        tries = 0
+
+        def finish(transaction: Transaction) -> int:
+            nonlocal tries
+            tries += 1
+            transaction.finish_folder(first)
+            if tries == 1:
+                both.wait(60)
+            transaction.finish_folder(second)
+            return tries
+
+        return catalog.commit(finish)
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(finish_in_turn, catalogs[0], *ids)
+        other = pool.submit(finish_in_turn, catalogs[1], *reversed(ids))
+        assert one.result(60) + other.result(60) > 2, "one of them was tried again"
+
+
+def test_metadata_that_were_read_before_a_photo_got_another_file_are_not_kept(
+    catalogs: list[Catalog],
+) -> None:
+    """Another run adds a copy in its folder after this one has looked up the photo's files, and
+    before or while this one writes.
+    """
+    mine, others = catalogs[:2]
+    checkpoint = add_checkpoint(mine, 8).id
+    for name in ("before", "while"):
+        take_in(mine, Path(f"/photos/mine {name}"), [name], checkpoint)
+    ids = mine.embedded_ids(checkpoint).tolist()
+    execute(mine, "UPDATE photo SET facts_version = 0")
+    read = mine.present_files(ids)
+    with mine.transaction() as transaction:
+        assert transaction.with_files(read) == set(ids)
+    take_in(others, Path("/photos/others"), ["before"], checkpoint)
+
+    def changed() -> set[int]:
+        with mine.transaction() as transaction:
+            return set(ids) - transaction.with_files(read)
+
+    (of_while,) = (id_ for id_, files in read.items() if "while" in files[0].path)
+    assert changed() == set(ids) - {of_while}
+    with ThreadPoolExecutor(1) as pool:
+        with others.transaction() as transaction:
+            place, _ = transaction.add_folder(Path("/photos/others"))
+            digest = facts("while").digest
+            transaction.put_files(
+                place.id, [ReadFile("while.jpg", of_while, 1, 1, 1, digest, gave_facts=False)]
+            )
+            found = pool.submit(changed)
+            wait_until_blocked(catalogs[2])
+        assert found.result(60) == set(ids)
+        with mine.transaction() as transaction:
+            assert transaction.with_files(mine.present_files([of_while])) == {of_while}
+            transaction.put_metadata({of_while: PhotoMetadata(facts_version=7)})
+            copied = pool.submit(take_in, others, Path("/photos/third"), ["while"], checkpoint)
+            wait_until_blocked(catalogs[2])
+        copied.result(60)
+    stale = execute(mine, "SELECT id FROM photo WHERE facts_version = 0")
+    assert (of_while,) in stale, "it has another file than those that were read"
+
+
+def test_two_runs_that_begin_at_once_have_one_checkpoint_and_keep_both_patterns(
+    catalogs: list[Catalog],
+) -> None:
+    first, second, reader, _ = catalogs
+    assert add_checkpoint(first, 8) == add_checkpoint(second, 8)
+
+    def leave_out(catalog: Catalog, pattern: str) -> None:
+        with catalog.transaction() as transaction:
+            transaction.name_checkpoint((pattern, "p"))
+            folder, _ = transaction.add_folder(Path("/photos"))
+            kept = transaction.lock_excluded(folder.id)
+            transaction.put_excluded(folder.id, [*kept, pattern])
+
+    leave_out(first, "a")
+    with ThreadPoolExecutor(1) as pool:
+        with first.transaction() as transaction:
+            transaction.name_checkpoint(("b", "p"))
+            waiting = pool.submit(leave_out, second, "c")
+            wait_until_blocked(reader)
+            (folder,) = reader.folders()
+            transaction.put_excluded(folder.id, [*transaction.lock_excluded(folder.id), "b"])
+        waiting.result(60)
+    assert reader.folders()[0].excluded == ("a", "b", "c")
+    assert [name for name, _ in reader.named_checkpoints()] == ["c", "b", "a"]

@@ -79,12 +79,9 @@ class LibraryCheckpoint:
     def _remember(self, record: CheckpointRecord) -> None:
         """Note that the checkpoint is the last one that was named to an indexing run."""
         catalog, last = self._directory.catalog(), (record.fingerprint, record.preprocessing)
-        before = catalog.named_checkpoints()
-        if before[:1] != [last]:
+        if catalog.named_checkpoints()[:1] != [last]:
             with catalog.transaction() as transaction:
-                transaction.put_named_checkpoints(
-                    [last, *(other for other in before if other != last)]
-                )
+                transaction.name_checkpoint(last)
 
     def note_of_photographs(self, before: CheckpointRecord) -> Remedy | None:
         """Return what to say when mini has embedded pictures since then that are not drawings of

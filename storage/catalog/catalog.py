@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
+from sigseek.errors import ErrorKind
 from sigseek.progress import Listener, Stop
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Dialect
@@ -36,6 +37,7 @@ from sigseek.storage.catalog.reading.settings import SettingReader
 from sigseek.storage.catalog.reading.tags import TagReader
 from sigseek.storage.catalog.reading.tasks import TaskReader
 from sigseek.storage.catalog.sqlite import SqliteDialect
+from sigseek.storage.errors import LibraryError
 
 if TYPE_CHECKING:
     from sigseek.storage.catalog.transaction import Transaction
@@ -261,6 +263,24 @@ class Catalog(CatalogReader):
                 transaction.number_former_order()
         except self._dialect.errors as error:
             raise self._dialect.describe(error) from error
+
+    def commit(
+        self, change: Callable[[Transaction], _Answer], *, by_index: bool = False
+    ) -> _Answer:
+        """Make a change in one transaction, and return what `change` returns.
+
+        It is called again, with its changes undone, when the transactions of other writers were in
+        the way, as when two have waited for each other.
+        """
+        left = self._dialect.attempts
+        while True:
+            left -= 1
+            try:
+                with self.transaction(by_index=by_index) as transaction:
+                    return change(transaction)
+            except LibraryError as error:
+                if error.kind is not ErrorKind.BUSY or not left:
+                    raise
 
     def compact(self) -> None:
         """Give the space of what was removed back to the disk, where that is worth it."""

@@ -86,6 +86,11 @@ class Dialect(Protocol):
         """Whether to count the rows of each value in an index is faster than to group all rows."""
         ...
 
+    @property
+    def attempts(self) -> int:
+        """How often a transaction is tried in all that those of other writers are in the way of."""
+        ...
+
     def changes(self) -> int:
         """Return a number that is another one after anybody, in any process, has changed the
         database. It may also be another one without a change.

@@ -127,6 +127,7 @@ class PostgreSqlDialect:
     network: str | None = None
     fitted_to: str | None = None
     counts_in_indexes = False  # it would visit the rows too, up to ten times as long
+    attempts = 10
 
     def __init__(self, url: URL, *, create: bool = True, unfinished: bool = False) -> None:
         self.where = without_secrets(url)

@@ -86,6 +86,7 @@ class SqliteDialect:
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error)
     sorts_paths = True
     counts_in_indexes = True
+    attempts = 1  # a transaction has waited for others when it begins
 
     def __init__(self, path: Path, *, unfinished: bool = False) -> None:
         self.file = path

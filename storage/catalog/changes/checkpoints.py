@@ -2,7 +2,7 @@
 
 import secrets
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, select, update
 
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.reading.checkpoints import checkpoint_record
@@ -24,7 +24,9 @@ class CheckpointWriter(Writer):
         logit_scale: float,
         logit_bias: float,
     ) -> CheckpointRecord:
-        """Add a checkpoint without embeddings."""
+        """Return the checkpoint, which is added without embeddings unless another process has just
+        added it.
+        """
         values = {
             "name": name,
             "fingerprint": fingerprint,
@@ -35,7 +37,9 @@ class CheckpointWriter(Writer):
             "logit_bias": logit_bias,
             "token": secrets.token_hex(8),
         }
-        query = insert(CHECKPOINT).values(values).returning(CHECKPOINT)
+        keys = ["fingerprint", "preprocessing"]
+        self._dialect.put(self._connection, CHECKPOINT, keys, [values], overwrite=False)
+        query = select(CHECKPOINT).filter_by(**{key: values[key] for key in keys})
         return checkpoint_record(self._connection.execute(query).one())
 
     def set_dimension(self, checkpoint_id: int, dimension: int) -> None:

@@ -42,6 +42,13 @@ class FolderWriter(FormerOrderWriter):
                 self.remove_folder(folder.id)
         return self._folder(new.id), PurePath()
 
+    def lock_excluded(self, folder_id: int) -> tuple[str, ...]:
+        """Return the patterns of files that are left out. No other writer changes the folder before
+        the transaction ends.
+        """
+        query = select(FOLDER).where(FOLDER.c.id == folder_id).with_for_update(key_share=True)
+        return folder_record(self._connection.execute(query).one()).excluded
+
     def put_excluded(self, folder_id: int, patterns: Sequence[str]) -> None:
         """Keep the patterns of files that the user wants left out, in the place of earlier ones."""
         self._change_folder(folder_id, excluded="\n".join(patterns))

@@ -12,6 +12,7 @@ from sigseek.storage.catalog.columns import storable
 from sigseek.storage.catalog.dialect import PLANNED_ANEW
 from sigseek.storage.catalog.local_time import split_offset
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.photos import present_files
 from sigseek.storage.catalog.tables import (
     CHECKPOINT,
     FILE,
@@ -22,7 +23,7 @@ from sigseek.storage.catalog.tables import (
     PHOTO_PERSON,
     SKETCH,
 )
-from sigseek.storage.records import PhotoFacts, PhotoMetadata
+from sigseek.storage.records import PhotoFacts, PhotoFile, PhotoMetadata
 from sigseek.storage.records.hashes import HashRecord
 
 _IDENTITY = ("digest", "digest_version", "width", "height", "format", "damaged")
@@ -117,6 +118,15 @@ class PhotoWriter(PictureWriter):
             self._connection.execute(delete(PHOTO_PERSON).where(PHOTO_PERSON.c.photo_id.in_(chunk)))
         self._add_words(photos)
 
+    def with_files(self, read: Mapping[int, Collection[PhotoFile]]) -> set[int]:
+        """Return those of the photos with these ids whose present files are still those that are
+        given. Another writer that changes the files of one of them waits then, so that it marks the
+        photo's metadata as out of date after this transaction has put them.
+        """
+        locked = self._lock_photos(read, change=True)
+        now = present_files(self._connection, sorted(locked))
+        return {id_ for id_ in locked if set(now.get(id_, ())) == set(read[id_])}
+
     def mark_metadata_read(self, photo_ids: Sequence[int], version: int) -> None:
         """Note that the reader of this version found nothing new about these photos."""
         for chunk in statement_chunks(photo_ids):
@@ -124,14 +134,17 @@ class PhotoWriter(PictureWriter):
                 update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(facts_version=version)
             )
 
-    def remove_photos_without_files(self, keep: Collection[int] = ()) -> int:
+    def remove_photos_without_files(
+        self, keep: Collection[int] = (), among: Collection[int] | None = None
+    ) -> int:
         """Remove photos that no file holds any more, except those to `keep`, and return how many.
+        With `among`, only photos with these ids are removed.
 
         Their embeddings go too, so every checkpoint gets a new generation: an index file of before
         cannot be taken for one of now.
         """
         held = exists().where(FILE.c.photo_id == PHOTO.c.id)
-        removed = self._remove_unused(PHOTO, held, keep)
+        removed = self._remove_unused(PHOTO, held, keep, among)
         self._added.clear()
         self._safe.clear()
         if removed:
@@ -147,10 +160,14 @@ class PhotoWriter(PictureWriter):
         self._remove_unused(PERSON, exists().where(PHOTO_PERSON.c.person_id == PERSON.c.id))
 
     def _remove_unused(
-        self, table: Table, is_used: ColumnElement[bool], keep: Collection[int] = ()
+        self,
+        table: Table,
+        is_used: ColumnElement[bool],
+        keep: Collection[int] = (),
+        among: Collection[int] | None = None,
     ) -> int:
         """Remove the rows that are not used, except those with the ids to `keep`, and return how
-        many.
+        many. With `among`, only rows with these ids are removed.
 
         Another writer may be about to use a row. It has locked the row then, which stays; to wait
         could be to wait for each other. Whether a row is used is asked again when it is locked: it
@@ -160,9 +177,10 @@ class PhotoWriter(PictureWriter):
         locked = self._connection.scalars(
             unused.with_for_update(skip_locked=True), execution_options={PLANNED_ANEW: True}
         ).all()
+        meant = [id_ for id_ in locked if id_ not in keep and (among is None or id_ in among)]
         return sum(
             self._deleted(delete(table).where(table.c.id.in_(part), ~is_used))
-            for part in statement_chunks([id_ for id_ in locked if id_ not in keep])
+            for part in statement_chunks(meant)
         )
 
     def _add_words(self, photos: Mapping[int, PhotoMetadata]) -> None:

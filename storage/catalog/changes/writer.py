@@ -84,10 +84,12 @@ class Writer:
         self._mark_stale(PHOTO.c.id.in_(copied))
 
     def _mark_stale(self, which: ColumnElement[bool]) -> None:
-        marked = select(PHOTO.c.id).where(which, PHOTO.c.facts_version != 0).order_by(PHOTO.c.id)
-        # Locked in their order first, so that two writers do not wait for each other.
-        locked = marked.with_for_update(key_share=True)
-        self._connection.execute(
-            update(PHOTO).where(PHOTO.c.id.in_(locked)).values(facts_version=0),
-            execution_options={PLANNED_ANEW: True},
+        # Locked in their order first, so that two writers do not wait for each other. Those that
+        # are marked already, too: another writer may be about to store what it has just read.
+        marked = select(PHOTO.c.id, PHOTO.c.facts_version).where(which).order_by(PHOTO.c.id)
+        locked = self._connection.execute(
+            marked.with_for_update(key_share=True), execution_options={PLANNED_ANEW: True}
         )
+        for chunk in statement_chunks([id_ for id_, version in locked if version]):
+            of_photos = update(PHOTO).where(self._dialect.is_one_of(PHOTO.c.id, chunk))
+            self._connection.execute(of_photos.values(facts_version=0))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     Column,
+    Connection,
     Executable,
     Select,
     exists,
@@ -167,26 +168,8 @@ class PhotoReader(Reader):
         """Return the files of the photos with these ids that were there at the last run, by photo
         id.
         """
-        query = (
-            select(
-                FILE.c.photo_id,
-                FOLDER.c.path,
-                FILE.c.path,
-                FILE.c.size,
-                FILE.c.mtime_ns,
-                FILE.c.sidecars,
-            )
-            .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
-            .where(FILE.c.missing_since.is_(None))
-        )
-        found: dict[int, list[PhotoFile]] = defaultdict(list)
         with self._connect() as connection:
-            for chunk in statement_chunks(ids):
-                rows = connection.execute(query.where(FILE.c.photo_id.in_(chunk)))
-                for photo_id, folder, path, size, mtime_ns, sidecars in rows:
-                    absolute = str(PurePath(folder, path))
-                    found[photo_id].append(PhotoFile(absolute, size, mtime_ns, sidecars))
-        return found
+            return present_files(connection, ids)
 
     def picture(self, photo_id: int) -> PictureRecord | None:
         """Return the picture of the photo with this id; None unless the photo has a file, present
@@ -324,3 +307,26 @@ def _record(
         ),
         **dict(zip(_PLAIN_FIELDS, plain, strict=True)),
     )
+
+
+def present_files(connection: Connection, ids: Sequence[int]) -> dict[int, list[PhotoFile]]:
+    """Return what `PhotoReader.present_files` does."""
+    query = (
+        select(
+            FILE.c.photo_id,
+            FOLDER.c.path,
+            FILE.c.path,
+            FILE.c.size,
+            FILE.c.mtime_ns,
+            FILE.c.sidecars,
+        )
+        .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
+        .where(FILE.c.missing_since.is_(None))
+    )
+    found: dict[int, list[PhotoFile]] = defaultdict(list)
+    for chunk in statement_chunks(ids):
+        rows = connection.execute(query.where(FILE.c.photo_id.in_(chunk)))
+        for photo_id, folder, path, size, mtime_ns, sidecars in rows:
+            absolute = str(PurePath(folder, path))
+            found[photo_id].append(PhotoFile(absolute, size, mtime_ns, sidecars))
+    return found
