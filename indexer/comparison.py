@@ -34,7 +34,9 @@ class Comparison:
     changed: list[FoundFile] = field(default_factory=list)
     """Files to be read: new, changed, not embedded by this checkpoint, or to be tried again."""
     known: dict[str, FileRecord] = field(default_factory=dict)
-    """The catalog's records of the files in `changed` and `missing`."""
+    """The catalog's records of the files in `changed`, `missing` and `excluded`, and of those in
+    `raw_pairs` once these are decided.
+    """
     excluded: list[str] = field(default_factory=list)
     """Known files that are left out from now on."""
     emptied: bool = False
@@ -267,7 +269,9 @@ class _UnderWay:
                 result.sidecars[path] = now
         self._settle_unlisted(root, inside)
         result.known = {
-            path: others[path] for path in (*listing.files, *result.missing) if path in others
+            path: others[path]
+            for path in (*listing.files, *result.missing, *result.excluded)
+            if path in others
         }
         result.newly_missing = [path for path in result.missing if not others[path].missing]
         return result

@@ -131,6 +131,7 @@ class FolderComparer:
         paths = {path for raw, jpeg in pairs.items() for path in (raw.path, jpeg)}
         files = self._catalog.files(folder.id, self._checkpoint.id, sorted(paths))
         rows = {file.path: file for file in files}
+        found.known |= {raw.path: rows[raw.path] for raw in pairs if raw.path in rows}
         # a missing picture may not have come back as one
         indexed = {path: row.photo_id for path, row in rows.items() if not row.missing}
         photos = self._catalog.photos([indexed[path] for path in pairs.values() if path in indexed])

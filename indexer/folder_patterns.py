@@ -1,6 +1,6 @@
 """The patterns that leave files out of folders: those that the catalog keeps, and their changes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from sigseek.errors import ErrorKind
@@ -46,9 +46,13 @@ class FolderPatterns:
 
     def of(self, root: Path, inside: PurePath) -> list[str]:
         """Return the patterns of the folder `root` in a run over `inside`."""
+        return self.applied(self._kept(root), root, inside)
+
+    def applied(self, kept: Iterable[str], root: Path, inside: PurePath) -> list[str]:
+        """Return what a run over `inside` makes of patterns that are kept for the folder `root`."""
         back = self._back(self._include, root, inside)
-        kept = [pattern for pattern in self._kept(root) if pattern not in back]
-        return list(dict.fromkeys([*kept, *self._changed(self._exclude, root, inside)]))
+        still = [pattern for pattern in kept if pattern not in back]
+        return list(dict.fromkeys([*still, *self._changed(self._exclude, root, inside)]))
 
     def _kept(self, root: Path) -> list[str]:
         """Return what the catalog keeps for the folder, or for those that are to become part of

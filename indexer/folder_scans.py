@@ -29,8 +29,6 @@ class FolderScan(NamedTuple):
     root: Path
     inside: PurePath
     """Where in the folder the scan began."""
-    patterns: list[str]
-    """The patterns of files that are left out of the folder."""
     found: Comparison
 
 
@@ -55,10 +53,9 @@ class FolderScans:
         patterns.check(places)
         scans = []
         for root, inside in places:
-            of_root = patterns.of(root, inside)
-            found = self._compare(root, inside, of_root)
+            found = self._compare(root, inside, patterns.of(root, inside))
             if found is not None:
-                scans.append(FolderScan(root, inside, of_root, found))
+                scans.append(FolderScan(root, inside, found))
         return scans
 
     def checked(self, scans: Sequence[FolderScan], *, accept_missing: bool) -> list[FolderScan]:

@@ -1,7 +1,7 @@
 """Photos that no file holds any more: which of them a run removes, and which it has to keep."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from sigseek.indexer.comparison import Comparison
@@ -18,6 +18,11 @@ class PhotosWithoutFiles:
     A folder that the run has not gone through may hold it as well, for example one that is offline.
     A photo that a person tagged, or called no duplicate of another one, is therefore kept until a
     run goes through all folders.
+
+    Another run may be in the middle of another folder, and may have left a photo without files for
+    a moment: it has stored one of two files that swapped names. A run therefore removes nothing
+    while others go on, and afterwards only photos whose files it has seen itself, or that had none
+    before it began. What others have left is for the next run.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -30,30 +35,33 @@ class PhotosWithoutFiles:
         """After `settle`: the photos to remove because their files are left out from now on."""
         self.replaced: set[int] = set()
         """After `settle`: the photos to remove because their files hold other pictures now."""
-        self.kept: set[int] = set()
-        """After `settle`: the photos that a file may hold which was not read."""
 
-    def note_excluded(self) -> None:
+    def note_excluded(self, scans: Iterable[Comparison]) -> None:
         """Note what was lost so far: the catalog has just removed the files that are left out."""
-        self._of_excluded = self._now() - self._before
+        held = {found.known[path].photo_id for found in scans for path in found.excluded}
+        self._of_excluded = held & self._now() - self._before
 
-    def settle(self, scans: Iterable[Comparison], *, of_all_folders: bool) -> None:
+    def settle(self, scans: Sequence[Comparison], *, alone: bool, of_all_folders: bool) -> None:
         """Decide about the photos, now that all files of the run were read as far as possible.
-        `scans` tells what was known of these files, and `of_all_folders` whether the run went
-        through every folder that the library knows.
+        `scans` tells what was known of these files, `alone` whether no other run goes on, and
+        `of_all_folders` whether this one went through every folder that the library knows.
         """
-        scans = list(scans)
+        if not alone:
+            return
         # Counting goes through all files, so a run that changed none of them does without.
         changed = any(found.changed or found.excluded or found.raw_pairs for found in scans)
-        lost = self._now() if changed else self._before
+        lost = self._before
+        if changed:
+            held = {file.photo_id for found in scans for file in found.known.values()}
+            lost = self._now() & (lost | held)
         self.left_out = lost & self._of_excluded
         others = lost - self.left_out
         unread = self._unread() if others else {}
         if unread:
-            self.kept = self._may_return(others, unread, scans)
+            others -= self._may_return(others, unread, scans)
         if not of_all_folders:
-            self.kept |= self._catalog.decided_by_hand(others - self.kept)
-        self.replaced = others - self.kept
+            others -= self._catalog.decided_by_hand(others)
+        self.replaced = others
 
     def _may_return(
         self, photos: set[int], unread: dict[str, int | None], scans: Iterable[Comparison]

@@ -5,7 +5,8 @@ measure, and bring the vector index up to date.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from sigseek.indexer.facts_version import FACTS_VERSION
 from sigseek.indexer.failures import unreadable
 from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.folder_patterns import FolderPatterns
-from sigseek.indexer.folder_scans import FolderScans
+from sigseek.indexer.folder_scans import FolderScan, FolderScans
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import IndexReport, Ledger
 from sigseek.indexer.measuring import Measuring
@@ -34,7 +35,13 @@ from sigseek.storage.index.contract import IndexStore
 if TYPE_CHECKING:
     from sigseek.indexer.shared_work import Crew, Worker
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
+    from sigseek.storage.catalog.transaction import Transaction
     from sigseek.storage.thumbnails import ThumbnailStore
+
+
+def _alone(listener: Listener, stop: Stop) -> AbstractContextManager[bool]:
+    """Return at once: no other run goes on in the library."""
+    return nullcontext(True)
 
 
 class Indexer:
@@ -51,7 +58,8 @@ class Indexer:
     files to read; what it returns keeps a small picture of each photo that is decoded.
     `shared` tells whether other processes may take in the files, too: one calls `run`, and the
     others call `help`. With a `crew`, the one that calls `run` leaves all files to it. `mounts`
-    tells where the library's folders are on this machine.
+    tells where the library's folders are on this machine. `ending` waits until no other run that
+    goes on at the same time does what is about the whole library, and gives whether any goes on.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Indexer:
         shared: bool = False,
         crew: Crew | None = None,
         mounts: Mounts | None = None,
+        ending: Callable[[Listener, Stop], AbstractContextManager[bool]] = _alone,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> None:
@@ -85,6 +94,7 @@ class Indexer:
         self._shared = shared
         self._crew = crew
         self._mounts = mounts or Mounts()
+        self._ending = ending
         self._worker: Worker | None = None
         self._shared_listing = False
         """Whether this process lists the files that others take in, too."""
@@ -157,19 +167,12 @@ class Indexer:
         if self._stop.is_set():  # what was listed is incomplete
             return self._ledger.finish(stopped=True)
         scans = self._scans.checked(scans, accept_missing=accept_missing)
-        with self._catalog.transaction() as transaction:
-            if self._new_limit:
-                transaction.put_max_pixels(self._new_limit)
-            work = []
-            for root, inside, its_patterns, found in scans:
-                folder, _ = transaction.add_folder(root)
-                transaction.put_excluded(folder.id, its_patterns)
-                work.append((folder, inside, found))
+        work = self._catalog.commit(partial(self._add_folders, scans, patterns))
         without_files = PhotosWithoutFiles(self._catalog)
         for folder, _, found in work:
             self._settle(folder, found)
         if any(found.excluded for _, _, found in work):
-            without_files.note_excluded()
+            without_files.note_excluded(found for _, _, found in work)
         self._ledger.begin(Phase.EMBEDDING)
         if self._speed is not None and not self._shared:
             self._ledger.tell_of_long_runs(
@@ -178,9 +181,9 @@ class Indexer:
         done = self._embed(work)
         if self._worker is not None:
             self._note_moves_by_others(work)
-        self._conclude(work, without_files, done=done)
+        done = done and self._conclude(work, without_files)
         done = done and self._read_metadata(work)
-        done = done and self._measure() and self._catch_up()
+        done = done and self._measure_and_catch_up()
         done = done and self._make_hashes([folder.id for folder, _, _ in work])
         report = self._ledger.finish(stopped=not done)
         if self._speed is not None and report.device and report.precision:
@@ -189,9 +192,27 @@ class Indexer:
             )
         return report
 
+    def _add_folders(
+        self, scans: Sequence[FolderScan], patterns: FolderPatterns, transaction: Transaction
+    ) -> list[tuple[FolderRecord, PurePath, Comparison]]:
+        """Add the folders that are new, and keep what the run was told. Return each folder with
+        where in it the scan began and what it found.
+        """
+        if self._new_limit:
+            transaction.put_max_pixels(self._new_limit)
+        work = []
+        for root, inside, found in scans:
+            folder, _ = transaction.add_folder(root)
+            # Another run may have changed the patterns of another directory in the folder.
+            kept = transaction.lock_excluded(folder.id)
+            transaction.put_excluded(folder.id, patterns.applied(kept, root, inside))
+            work.append((folder, inside, found))
+        return work
+
     def _settle(self, folder: FolderRecord, found: Comparison) -> None:
         """Write down and count everything that no file has to be read for."""
-        with self._catalog.transaction() as transaction:
+
+        def write(transaction: Transaction) -> None:
             transaction.mark_present(folder.id, found.reappeared)
             transaction.mark_missing(folder.id, found.newly_missing)
             transaction.remove_files(folder.id, found.excluded)
@@ -200,6 +221,8 @@ class Indexer:
             transaction.note_ctimes(folder.id, found.unseen_ctimes)
             for path, reason in found.unreadable.items():
                 transaction.put_failure(folder.id, unreadable(path, reason))
+
+        self._catalog.commit(write)
         self._ledger.enter_scan(folder.id, folder.path, found)
 
     def _embed(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:
@@ -234,9 +257,12 @@ class Indexer:
         JPEG could not be used.
         """
         replaced, alone = self._comparer.compare_raw(folder, inside, found)
-        with self._catalog.transaction() as transaction:
+
+        def write(transaction: Transaction) -> None:
             transaction.remove_files(folder.id, replaced)
             transaction.remove_failures(folder.id, replaced)
+
+        self._catalog.commit(write)
         self._settle(folder, alone)
         found.sidecars |= alone.sidecars
         return alone
@@ -289,10 +315,13 @@ class Indexer:
 
         That of photos without a hash is left to `_make_hashes`, which reads their files anyway.
         """
+
+        def write(transaction: Transaction) -> None:
+            for folder, _, found in work:
+                transaction.put_sidecars(folder.id, found.sidecars)
+
         if any(found.sidecars for _, _, found in work):
-            with self._catalog.transaction() as transaction:
-                for folder, _, found in work:
-                    transaction.put_sidecars(folder.id, found.sidecars)
+            self._catalog.commit(write)
         folder_ids = [folder.id for folder, _, _ in work]
         stale = self._catalog.stale_photos("metadata", folder_ids, FACTS_VERSION)
         if stale:
@@ -341,33 +370,51 @@ class Indexer:
         self,
         work: Sequence[tuple[FolderRecord, PurePath, Comparison]],
         without_files: PhotosWithoutFiles,
-        *,
-        done: bool,
-    ) -> None:
+    ) -> bool:
         """Note which folders were gone through, and forget photos that no file holds any more.
+        Returns False when stopped before.
 
         Nothing is forgotten after a stop: a file that was not read yet may hold the photo.
         """
-        if not done:
-            return
         whole = {folder.id for folder, inside, _ in work if inside == PurePath()}
-        without_files.settle(
-            (found for _, _, found in work),
-            of_all_folders=all(folder.id in whole for folder in self._catalog.folders()),
-        )
-        replaced, left_out = without_files.replaced, without_files.left_out
+        try:
+            with self._ending(self._listener, self._stop) as alone:
+                without_files.settle(
+                    [found for _, _, found in work],
+                    alone=alone,
+                    of_all_folders=all(folder.id in whole for folder in self._catalog.folders()),
+                )
+                self._forget(whole, without_files.replaced, without_files.left_out)
+        except StoppedError:  # while another run ended
+            return False
+        return True
+
+    def _forget(self, gone_through: set[int], replaced: set[int], left_out: set[int]) -> None:
+        """Note that the folders with these ids were gone through, and remove the photos."""
         untagged = self._catalog.count_with_judged_tags(replaced)
         excluded_tagged = self._catalog.count_with_tags(left_out)
-        with self._catalog.transaction() as transaction:
-            for folder, inside, _ in work:
-                if inside == PurePath():
-                    transaction.finish_folder(folder.id)
+
+        def write(transaction: Transaction) -> None:
+            for folder_id in sorted(gone_through):
+                transaction.finish_folder(folder_id)
             if replaced or left_out:
-                transaction.remove_photos_without_files(without_files.kept)
+                transaction.remove_photos_without_files(among=replaced | left_out)
             transaction.remove_former_order()
+
+        self._catalog.commit(write)
         if untagged:
             self._ledger.enter_untagged(untagged)
         self._ledger.enter_excluded_photos(len(left_out), excluded_tagged)
+
+    def _measure_and_catch_up(self) -> bool:
+        """Do what is about the embeddings of all folders, when no other run does. Returns False
+        when stopped before.
+        """
+        try:
+            with self._ending(self._listener, self._stop):
+                return self._measure() and self._catch_up()
+        except StoppedError:  # while another run ended
+            return False
 
     def _measure(self) -> bool:
         """Measure what was embedded against the yardstick. Returns False when stopped before."""

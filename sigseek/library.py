@@ -213,6 +213,7 @@ class Library:
         database together: one lists the files, and all take them in. Each makes this same call.
         `mounts` tells where this machine has directories, by the absolute paths that the library
         knows them under. A process with `mounts` lists no files. docs/workers.md tells more.
+        Without `join`, processes index different folders of such a library at the same time.
 
         With `ray`, this process lists the files, and workers in a Ray cluster take them in. `ray`
         is the address of the cluster, "auto" for the one that this machine belongs to, or "local"

@@ -3,19 +3,23 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
-from sigseek.errors import ErrorKind
+from sigseek.errors import ErrorKind, Remedy, StoppedError
+from sigseek.progress import Stop
 from sigseek.storage import Catalog, LibraryError, LibraryLock, WriterLock, writer_lock
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.lock import AdvisoryLock
 from sigseek.storage.network_lock import NetworkLock
+from tests.listeners import Heard
 from tests.postgresql import Server
 
 HOLD = """
@@ -173,27 +177,28 @@ def end_session_with_lock(other: AdvisoryLock) -> None:
     with other._engine.connect() as connection:
         ended = connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' "
-            f"AND granted AND objid = {AdvisoryLock._KEY}"
+            f"AND granted AND classid = 0 AND objid = {AdvisoryLock._LIBRARY}"
         )
         assert ended.scalars().all() == [True]
 
 
+@pytest.mark.parametrize("folders", [[], [Path("/srv/a")]])
 def test_whoever_lost_the_lock_writes_no_more(
-    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock], tmp_path: Path
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock], tmp_path: Path, folders: list[Path]
 ) -> None:
     catalog, dialect, other = shared
-    with dialect.lock.hold():
+    with dialect.lock.hold(folders):
         with catalog.transaction() as transaction:
             transaction.add_folder(tmp_path / "a")
         end_session_with_lock(other)
-        with other.hold():
+        with other.hold(folders):
             with (
                 pytest.raises(LibraryError, match="was lost") as caught,
                 catalog.transaction() as transaction,
             ):
                 transaction.add_folder(tmp_path / "b")
             assert caught.value.kind is ErrorKind.UNAVAILABLE
-    with dialect.lock.hold(), catalog.transaction() as transaction:
+    with dialect.lock.hold(folders), catalog.transaction() as transaction:
         transaction.add_folder(tmp_path / "c")
     assert [Path(folder.path).name for folder in catalog.folders()] == ["a", "c"]
 
@@ -202,11 +207,15 @@ def test_nobody_gets_the_lock_in_the_middle_of_a_last_transaction(
     shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock], tmp_path: Path
 ) -> None:
     catalog, dialect, other = shared
-    with dialect.lock.hold():
+    with dialect.lock.hold([tmp_path / "a"]):
         with catalog.transaction() as transaction:
             end_session_with_lock(other)
-            with pytest.raises(LibraryError, match="another sigseek"), other.hold():
-                pass
+            for folders in ([], [tmp_path / "a"]):
+                with (
+                    pytest.raises(LibraryError, match=r"another sigseek \(unknown process\)"),
+                    other.hold(folders),
+                ):
+                    pass
             transaction.add_folder(tmp_path / "a")
         with other.hold():
             assert [Path(folder.path).name for folder in catalog.folders()] == ["a"]
@@ -219,3 +228,109 @@ def test_catalogs_write_without_the_lock_where_nobody_asks_for_it(
     with other.hold(), catalog.transaction() as transaction:
         transaction.add_folder(tmp_path / "a")
     assert len(catalog.folders()) == 1
+
+
+FOLDERS = [Path("/srv/photos/a"), Path("/home/me/Pictures")]
+INSIDE, ABOVE, BESIDE = Path("/srv/photos/a/2024"), Path("/srv"), Path("/srv/photos/ab")
+
+
+def test_two_hold_folders_that_do_not_overlap(
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock],
+) -> None:
+    catalog, dialect, other = shared
+    with dialect.lock.hold(FOLDERS), catalog.transaction():
+        with other.hold([BESIDE]):
+            pass
+        for folders in ([FOLDERS[1]], [BESIDE, INSIDE], [ABOVE], []):
+            with (
+                pytest.raises(LibraryError, match=rf"another sigseek \(process {os.getpid()} on "),
+                other.hold(folders),
+            ):
+                pass
+        with other.hold([BESIDE]):
+            pass
+    with other.hold([ABOVE, INSIDE]):
+        pass
+
+
+def test_many_folders_are_locked_with_the_whole_library(
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock],
+) -> None:
+    _, dialect, other = shared
+    many = [Path(f"/srv/{number}") for number in range(200)]
+    with (
+        dialect.lock.hold(many),
+        pytest.raises(LibraryError, match="another sigseek"),
+        other.hold([Path("/home")]),
+    ):
+        pass
+    with dialect.lock.hold(many[:50]), other.hold(many[50:100]):
+        pass
+
+
+def test_one_process_lists_for_others_while_folders_are_held(
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock],
+) -> None:
+    _, dialect, other = shared
+    with other.hold([BESIDE]):
+        assert not dialect.is_being_listed()
+    with other.hold([BESIDE], lists=True):
+        assert dialect.is_being_listed()
+        with dialect.lock.hold(FOLDERS):
+            pass
+        with (
+            pytest.raises(LibraryError, match="another sigseek"),
+            dialect.lock.hold(FOLDERS, lists=True),
+        ):
+            pass
+    assert not dialect.is_being_listed()
+
+
+def test_holders_of_folders_take_turns(
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock],
+) -> None:
+    _, dialect, other = shared
+    taken: list[str] = []
+    said, heard = threading.Event(), Heard()
+
+    def note(line: str | Remedy) -> None:
+        heard.lines.append(str(line))
+        said.set()
+
+    heard.said = note  # type: ignore[method-assign]
+
+    def take_turn() -> None:
+        with other.hold([BESIDE]):
+            assert not other.is_alone()
+            with other.turn(heard, Stop()):
+                taken.append("second")
+            with other.turn(heard, Stop()):  # at once
+                pass
+
+    with dialect.lock.hold(FOLDERS), ThreadPoolExecutor(1) as pool:
+        assert dialect.lock.is_alone()
+        with dialect.lock.turn(Heard(), Stop()):
+            second = pool.submit(take_turn)
+            assert said.wait(60)
+            taken.append("first")
+        second.result(60)
+        assert dialect.lock.is_alone()
+    assert taken == ["first", "second"]
+    (line,) = heard.lines
+    assert line.startswith(f"waiting for another sigseek (process {os.getpid()} on ")
+
+
+def test_waiting_for_a_turn_can_be_stopped(
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock],
+) -> None:
+    _, dialect, other = shared
+    stop = Stop()
+    stop.set()
+    with (
+        dialect.lock.hold(FOLDERS),
+        other.hold([BESIDE]),
+        other.turn(Heard(), Stop()),
+        pytest.raises(StoppedError),
+        dialect.lock.turn(Heard(), stop),
+    ):
+        pass

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigseek.errors import ErrorKind
 from sigseek.operations.location import LibraryLocation, no_library
-from sigseek.progress import Listener
+from sigseek.progress import Listener, Stop
 from sigseek.storage import Catalog, LibraryError
 from sigseek.storage.catalog.address import read_address, without_secrets
 from sigseek.storage.errors import NoLibraryError
@@ -86,13 +87,29 @@ class LibraryDatabase(LibraryLocation):
         self._dialect = PostgreSqlDialect(self._url, create=create, unfinished=self.unfinished)
         return Catalog(self._dialect)
 
-    def is_being_changed(self) -> bool:
-        """Return whether some process holds the writer lock."""
+    def is_being_listed(self) -> bool:
+        """Return whether some process lists files for others."""
         self.catalog()
         assert self._dialect is not None
-        return self._dialect.is_locked()
+        return self._dialect.is_being_listed()
 
-    def _lock(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def ending(self, listener: Listener, stop: Stop) -> Iterator[bool]:
+        """Wait for the turn of this process, and give whether it is the only one."""
+        assert self._dialect is not None
+        try:
+            with self._dialect.lock.turn(listener, stop):
+                yield self._is_alone()
+        except self._dialect.errors as error:
+            raise self._dialect.describe(error) from error
+
+    def _is_alone(self) -> bool:
+        assert self._dialect is not None
+        return self._dialect.lock.is_alone()
+
+    def _lock(
+        self, folders: Sequence[Path] = (), *, lists: bool = False
+    ) -> AbstractContextManager[None]:
         self.catalog()
         assert self._dialect is not None
-        return self._dialect.lock.hold()
+        return self._dialect.lock.hold(folders, lists=lists)

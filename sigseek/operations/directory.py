@@ -1,5 +1,6 @@
 """The directory of a library, which holds its catalog and its vector index."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -70,7 +71,9 @@ class LibraryDirectory(LibraryLocation):
             )
         return catalog
 
-    def _lock(self) -> AbstractContextManager[None]:
+    def _lock(
+        self, folders: Sequence[Path] = (), *, lists: bool = False
+    ) -> AbstractContextManager[None]:
         return writer_lock(self.directory)
 
     def _follow(self) -> None:

@@ -98,6 +98,7 @@ def index_folders(
                     shared=join,
                     crew=crew,
                     mounts=places,
+                    ending=directory.ending,
                     listener=told,
                     stop=until,
                 )
@@ -114,7 +115,7 @@ def index_folders(
             if join and crew is None:
                 run = SharedRun(library, roots, told, until, may_list=lists)
                 return run.run(indexer, index)
-            with directory.changing(create=True, stop=until):
+            with directory.changing(roots, lists=join, create=True, stop=until):
                 return index(indexer())
         except StoppedError:  # before there was anything to report, as while waiting for its turn
             return IndexReport(stopped=True)

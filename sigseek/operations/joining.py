@@ -36,8 +36,9 @@ def check_can_be_shared(location: LibraryLocation, asked_by: str = "join") -> No
 class SharedRun:
     """An indexing run of this process together with others.
 
-    The process that gets the library's writer lock lists the files, and the others take in what it
-    has listed. When that process ends before the run does, another one takes its place.
+    The process that gets the lock of those who list lists the files, and the others take in what it
+    has listed. When that process ends before the run does, another one takes its place. Processes
+    that index other folders alone are not waited for.
     """
 
     def __init__(
@@ -64,19 +65,23 @@ class SharedRun:
 
         `indexer` makes an indexer, once the library has the checkpoint. `index` has it list.
         """
-        told = False
+        told = ""
         while not self._stop.is_set():
             with ExitStack() as held:
                 holder = self._hold(held)
                 if holder is None:
                     return index(indexer())
-            if not self._location.exists() or self._library.model.record() is None:
+            can_help = self._location.exists() and self._library.model.record() is not None
+            if not can_help or (self._may_list and not self._location.is_being_listed()):
                 self._check_somebody_lists()
+                if can_help and told != holder:
+                    self._listener.said(f"{holder}; this process waits until it has finished")
+                    told = holder
                 self._stop.wait(_LOOK)
                 continue
-            if not told:
+            if told != holder:
                 self._listener.said(f"{holder}; this process helps it")
-                told = True
+                told = holder
             report = indexer().help(self._is_going_on)
             if report.stopped or self._has_ended():
                 return report
@@ -87,11 +92,15 @@ class SharedRun:
         return IndexReport(stopped=True)
 
     def _hold(self, held: ExitStack) -> str | None:
-        """Get the writer lock for as long as `held`. Otherwise return who has it."""
+        """Get the lock of who lists for as long as `held`. Otherwise return who has it, or that of
+        one of the folders.
+        """
         if not self._may_list:
             return f"another sigseek lists the files of {self._location.where}"
         try:
-            held.enter_context(self._location.changing(create=True, stop=self._stop))
+            held.enter_context(
+                self._location.changing(self._folders, lists=True, create=True, stop=self._stop)
+            )
         except LibraryError as error:
             if error.kind is not ErrorKind.BUSY:
                 raise
@@ -102,7 +111,7 @@ class SharedRun:
         """Raise LibraryError where this process may not list and no other process does."""
         if self._may_list:
             return
-        if not self._location.exists() or not self._location.is_being_changed():
+        if not self._location.exists() or not self._location.is_being_listed():
             raise LibraryError(
                 f"no process lists files for {self._location.where}",
                 Remedy(
@@ -115,7 +124,7 @@ class SharedRun:
 
     def _is_going_on(self) -> bool:
         """Return whether there may be more files to take in."""
-        return self._location.is_being_changed() and not self._has_ended()
+        return self._location.is_being_listed() and not self._has_ended()
 
     def _has_ended(self) -> bool:
         """Return whether another process has gone through all folders since this one began."""

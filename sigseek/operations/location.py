@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ class LibraryLocation(ABC):
     where: str
     """The location as messages name it, without a password."""
     can_be_shared = False
-    """Whether several processes can index together."""
+    """Whether several processes can index together, or different folders at the same time."""
 
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener = listener or Silence()
@@ -99,14 +99,30 @@ class LibraryLocation(ABC):
         """
 
     @abstractmethod
-    def _lock(self) -> AbstractContextManager[None]:
-        """Hold the library's writer lock; see `sigseek.storage.lock.WriterLock`."""
+    def _lock(
+        self, folders: Sequence[Path] = (), *, lists: bool = False
+    ) -> AbstractContextManager[None]:
+        """Hold the library's writer lock; see `sigseek.storage.lock.WriterLock`. What is locked may
+        be these folders alone; see `AdvisoryLock.hold`.
+        """
 
-    def is_being_changed(self) -> bool:
-        """Return whether some process holds the writer lock. Only locations that can be shared
+    def is_being_listed(self) -> bool:
+        """Return whether some process lists files for others. Only locations that can be shared
         know.
         """
         return False
+
+    def _is_alone(self) -> bool:
+        """Return whether nobody else changes the library, while this process does."""
+        return True
+
+    def ending(self, listener: Listener, stop: Stop) -> AbstractContextManager[bool]:
+        """Do what is about the whole library while no other process does, and give whether this one
+        is the only one that changes the library. The caller is changing it, or some folders.
+
+        The listener is told whom this waits for. Raises StoppedError when `stop` is set meanwhile.
+        """
+        return nullcontext(True)
 
     def catalog(self, *, create: bool = False) -> Catalog:
         """Return the library's catalog, which is opened once.
@@ -152,15 +168,25 @@ class LibraryLocation(ABC):
             self._turn.release()
 
     @contextmanager
-    def changing(self, *, create: bool = False, stop: Stop | None = None) -> Iterator[Catalog]:
+    def changing(
+        self,
+        folders: Sequence[Path] = (),
+        *,
+        lists: bool = False,
+        create: bool = False,
+        stop: Stop | None = None,
+    ) -> Iterator[Catalog]:
         """Hold the writer lock while photos or embeddings change, and give the catalog.
 
+        If only these folders change, other processes may change others at the same time, where the
+        location can be shared. `lists` tells whether other processes take in what this one lists.
         Index files that no process may use any more are removed first. Raises what `catalog` and
         `writing` raise.
         """
         catalog = self.catalog(create=create)
-        with self.writing(stop):
-            tidy_index(self.index_store, catalog)
+        with (stop or Stop()).holding(self._turn), self._lock(folders, lists=lists):
+            if self._is_alone():  # others may be writing index files
+                tidy_index(self.index_store, catalog)
             yield catalog
 
     def close(self) -> None:

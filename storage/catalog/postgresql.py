@@ -199,11 +199,11 @@ class PostgreSqlDialect:
             raise self.describe(error) from error
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
-    def is_locked(self) -> bool:
-        """Return whether any process holds the writer's lock."""
+    def is_being_listed(self) -> bool:
+        """Return whether any process lists files for others."""
         try:
             with self.readers.connect() as connection:
-                held = self.lock.is_held(connection)
+                held = self.lock.is_being_listed(connection)
                 connection.commit()  # as readers do
                 return held
         except self.errors as error:
