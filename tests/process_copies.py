@@ -106,48 +106,45 @@ def copied_process(function: str, environment: Mapping[str, str] = os.environ) -
 
 def serve(address: str, modules: Sequence[str], do: Callable[[Asked, list[int]], None]) -> None:
     """Import the modules, and call `do` in a copy of this process for each connection, with what is
-    asked and the open files, until the input ends.
+    asked and the open files, until the input ends. The connection is told the copy's status.
     """
     for name in modules:
         importlib.import_module(name)
     assert threading.active_count() == 1, "a copy has one thread, whatever others were doing"
     gc.freeze()  # else the collector of each copy would write to all that is shared
+    at_work: dict[int, tuple[int, socket.socket]] = {}
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
         print("ready", flush=True)
         while True:
-            readable, _, _ = select.select([listening, sys.stdin], [], [])
+            readable, _, _ = select.select([listening, sys.stdin, *at_work], [], [])
             if sys.stdin in readable:
                 return
-            connection, _ = listening.accept()
-            if os.fork() == 0:
-                listening.close()
-                _answer(connection, do)
-            connection.close()
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
+            for ended in at_work.keys() & readable:
+                _tell_status(*at_work.pop(ended))
+                os.close(ended)
+            if listening in readable:
+                connection, _ = listening.accept()
+                _, streams, _, _ = socket.recv_fds(connection, 1, 2)
+                asked = json.loads(connection.makefile("rb").readline())
+                copy_ends, copy_runs = os.pipe()
+                copy = os.fork()
+                if copy == 0:
+                    listening.close()
+                    for file, (_, other) in [(copy_ends, (0, connection)), *at_work.items()]:
+                        os.close(file)
+                        other.close()
+                    do(asked, streams)
+                    os._exit(0)
+                for file in (copy_runs, *streams):
+                    os.close(file)
+                connection.sendall(f"{copy:{_PID}}".encode())
+                at_work[copy_ends] = copy, connection
 
 
-def _answer(connection: socket.socket, do: Callable[[Asked, list[int]], None]) -> None:
-    """Do in a copy what the connection asks, tell its status and end this process. It ends without
-    the copy when the process at the connection's other end does.
-    """
-    _, streams, _, _ = socket.recv_fds(connection, 1, 2)
-    asked = json.loads(connection.makefile("rb").readline())
-    copy_ends, copy_runs = os.pipe()
-    copy = os.fork()
-    if copy == 0:
-        connection.close()
-        os.close(copy_ends)
-        do(asked, streams)
-        os._exit(0)
-    for file in (copy_runs, *streams):
-        os.close(file)
-    connection.sendall(f"{copy:{_PID}}".encode())
-    ready, _, _ = select.select([copy_ends, connection], [], [])
-    if copy_ends in ready:
-        _, status = os.waitpid(copy, 0)
-        with suppress(BrokenPipeError):
-            connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+def _tell_status(copy: int, connection: socket.socket) -> None:
+    """Tell the connection, if its other end is still there, the status that the copy ended with."""
+    _, status = os.waitpid(copy, 0)
+    with connection, suppress(BrokenPipeError):
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())

@@ -38,7 +38,6 @@ _NEEDED = (
     "sigseek.operations.indexing",
     "sigseek.operations.searching",
     "sigseek.operations.watch",
-    "sigseek.search.fitting",
     "sigseek.search.searcher",
     "sigseek.siglip.runtimes.choose",
     "sigseek.siglip.runtimes.openvino",
