@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sigseek.indexer.preview import ListedFile
     from sigseek.indexer.shared_work import Crew
     from sigseek.operations.watch import WatchEvent
+    from sigseek.siglip import ImageTower
     from sigseek.siglip.yardstick.embeddings import Yardstick
 
 
@@ -81,6 +82,12 @@ def index_folders(
             if vectors is not None:
                 use_vectors(directory, vectors, told, until, shared=join)
 
+            def tower(listener: Listener, stop: Stop) -> ImageTower:
+                from sigseek.operations.yielding_tower import YieldingImageTower  # brings numpy
+
+                loaded = model.images(listener, stop, sample_folders=roots)
+                return YieldingImageTower(loaded, library.questions, stop)
+
             def indexer() -> Indexer:
                 record = library.checkpoint.record_to_index()
                 shape = read_vision_shape(checkpoint.directory)
@@ -88,7 +95,7 @@ def index_folders(
                     directory.catalog(),
                     record,
                     checkpoint.preprocessing,
-                    partial(model.images, sample_folders=roots),
+                    tower,
                     partial(_yardstick, library),
                     directory.index_store,
                     speed=SpeedNotes(checkpoint.name, shape.gflop, record.embeddings),

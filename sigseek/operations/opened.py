@@ -11,6 +11,7 @@ from sigseek.operations.lazy import Lazy
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.photo_files import PhotoFiles
+from sigseek.operations.questions import Questions
 from sigseek.operations.searcher import SearcherInUse
 from sigseek.progress import Listener
 from sigseek.storage.errors import LibraryError
@@ -43,6 +44,7 @@ class OpenedLibrary:
         self.checkpoint = LibraryCheckpoint(directory, self.model)
         self.photo_files = PhotoFiles(directory, self.model, self.checkpoint)
         self.searcher = SearcherInUse(directory, self.model, self.checkpoint)
+        self.questions = Questions()
         self._thumbnails: Lazy[Thumbnails] = Lazy()
         self._completion_values: Lazy[CompletionValues] = Lazy()
 
@@ -77,6 +79,10 @@ class OpenedLibrary:
         When another thread goes over to another checkpoint in the middle, the question is asked
         again.
         """
+        with self.questions.one_more():
+            return self._answer(question)
+
+    def _answer(self, question: Callable[[], _Answer]) -> _Answer:
         self._follow_default()
         repeated = False
         while True:
