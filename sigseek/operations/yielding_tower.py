@@ -16,7 +16,11 @@ from sigseek.progress import Stop
 from sigseek.siglip import ImageTower
 
 _PARTS = 16
-"""Into how many parts a batch of photos is cut while questions are answered."""
+"""Into how many parts a batch of photos is cut where questions are asked."""
+_RECENTLY = 60.0
+"""Seconds after a question in which another one is likely to come. A batch that is embedded whole
+would be in its way to the end.
+"""
 _PATIENCE = 2.0
 """A batch waits at most twice as long as its last part took, so that a third of the time is its."""
 _LOOK = 0.01
@@ -26,9 +30,9 @@ _LOOK = 0.01
 class YieldingImageTower:
     """The image tower of an indexing run, around another one; see `ImageTower`.
 
-    While questions are answered, a batch is embedded in parts. After each part it waits until no
-    question is left, but at most `patience` times as long as the part took. It waits no more once
-    the run is asked to stop.
+    While questions are answered, and for a minute after, a batch is embedded in parts. After each
+    part it waits until no question is left, but at most `patience` times as long as the part took.
+    It waits no more once the run is asked to stop.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class YieldingImageTower:
         embedded: list[npt.NDArray[np.float32]] = []
         left = pixels
         while len(left) or not embedded:
-            yields = self._questions.are_left() and not self._stop.is_set()
+            yields = self._questions.were_asked(_RECENTLY) and not self._stop.is_set()
             part = left[: max(1, self.batch // _PARTS)] if yields else left
             began = time.monotonic()
             embedded.append(self._tower.embed(part))
