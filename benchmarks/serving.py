@@ -135,6 +135,17 @@ def serving(library: Path, checkpoint: str, browse: Path) -> Iterator[tuple[int,
         process.wait()
 
 
+async def _until_embedding(port: int) -> None:
+    """Wait until the indexing run has embedded a batch of photos, or has ended."""
+    client = Client(port)
+    while (run := await client.ask("GET", "/index"))["running"]:
+        progress = run["progress"]
+        if progress and progress["phase"] == "embedding" and progress["done"]:
+            break
+        await asyncio.sleep(0.2)
+    client.close()
+
+
 async def _until_ready(port: int) -> None:
     client = Client(port)
     while True:
@@ -304,6 +315,7 @@ def _measure(
     watch_memory(port, process, requests)
     alone_ms = run(8).percentile(99)
     asyncio.run(Client(port).ask("POST", "/index", json.dumps({"folders": [str(photos)]}).encode()))
+    asyncio.run(_until_embedding(port))
     beside = run(8)
     still = asyncio.run(Client(port).ask("GET", "/index"))["running"]
     print(
