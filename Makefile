@@ -11,7 +11,7 @@ INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 # Where this is set, each start of the program would compile all of its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test covered-tests test-postgresql test-milvus test-slow lint bench bench-scores migration schema openapi clean
+.PHONY: demo test covered-tests test-postgresql test-milvus test-search-on-milvus test-slow lint bench bench-scores migration schema openapi clean
 
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
@@ -34,13 +34,18 @@ covered-tests: $(INSTALLED)
 	@echo "Lines and branches that the tests reach, in percent:"
 	@$(BIN)/coverage report --format=total
 
-# The contract of vector indexes and a library over a real Milvus server. The server works in the
-# background at its own times, so a test that fails has a second try, and must pass then. `addopts` of
-# pyproject.toml would forget which tests failed.
-MILVUS_TESTS := $(BIN)/pytest -o addopts=-q --milvus -k milvus tests/test_index_conformance.py \
-	tests/test_milvus_library.py
+# The contract of vector indexes and a library over a real Milvus server, and a few of the tests that are
+# about searching. The server works in the background at its own times, so a test that fails has a second
+# try, and must pass then. `addopts` of pyproject.toml would forget which tests failed.
+ON_MILVUS := $(BIN)/pytest -o addopts=-q --milvus -k milvus
+FEW_ON_MILVUS := $(ON_MILVUS) tests/test_index_conformance.py tests/test_milvus_library.py tests/test_similar.py
 test-milvus: $(MILVUS)
-	$(MILVUS_TESTS) || $(MILVUS_TESTS) --last-failed
+	$(FEW_ON_MILVUS) || $(FEW_ON_MILVUS) --last-failed
+
+# All tests that are about searching, over PostgreSQL with vectors in Milvus. `test-milvus` runs a few.
+SEARCH_ON_MILVUS := $(ON_MILVUS) -m "both_databases(milvus=True)"
+test-search-on-milvus: $(MILVUS)
+	$(SEARCH_ON_MILVUS) || $(SEARCH_ON_MILVUS) --last-failed
 
 # All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
 test-postgresql: $(INSTALLED)

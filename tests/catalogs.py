@@ -18,7 +18,7 @@ from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFac
 from sigseek.storage.catalog.sqlite import SqliteDialect
 from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, PHOTO
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index.faiss import FaissIndex
+from sigseek.storage.index.contract import VectorIndex
 from sigseek.storage.index.file_store import FileStore
 
 
@@ -156,7 +156,7 @@ def random_unit(count: int, dimension: int, seed: int = 0) -> npt.NDArray[np.flo
     return unit(np.random.default_rng(seed).standard_normal((count, dimension)))
 
 
-def opened(catalog: Catalog, directory: Path) -> FaissIndex:
+def opened(catalog: Catalog, directory: Path) -> VectorIndex:
     """Return the index of the catalog's first checkpoint, its files in the directory."""
     embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
     return FileStore(directory).open(embeddings)

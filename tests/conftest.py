@@ -58,25 +58,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run all tests that are about what a database holds on PostgreSQL, too",
     )
     parser.addoption(
-        "--milvus", action="store_true", help="run the tests that need a Milvus server, too"
+        "--milvus",
+        action="store_true",
+        help="run the tests that need a Milvus server, and those about searching with one, too",
     )
     parser.addoption("--slow", action="store_true", help="run the tests marked as `slow`, too")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of modules that are marked so on SQLite and on PostgreSQL."""
+    """Run the tests of modules that are marked so on SQLite and on PostgreSQL, and those that are
+    about searching with vectors in Milvus as well.
+    """
     mark = metafunc.definition.get_closest_marker("both_databases")
     if mark is None or metafunc.definition.get_closest_marker("sqlite_only"):
         return
+    kinds = ["sqlite"]
     if mark.kwargs.get("always") or metafunc.config.getoption("postgresql"):
-        kinds = ["sqlite", "postgresql"]
+        kinds.append("postgresql")
+    if mark.kwargs.get("milvus") and metafunc.config.getoption("milvus"):
+        kinds.append("milvus")
+    if len(kinds) > 1:
         metafunc.parametrize("databases", kinds, indirect=True, scope="module")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that need a Milvus server and those marked as `slow`, unless they are
-    asked for.
+    asked for, and with Milvus those that are about FAISS's files.
     """
+    items[:] = [
+        item
+        for item in items
+        if _database_of(item) != "milvus" or item.get_closest_marker("faiss_only") is None
+    ]
     if not config.getoption("milvus"):
         items[:] = [item for item in items if "milvus_address" not in _fixtures_of(item)]
     if not config.getoption("slow"):
@@ -85,6 +98,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _fixtures_of(item: pytest.Item) -> list[str]:
     return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
+def _database_of(item: pytest.Item) -> str:
+    """Return what libraries are for a test, of the kinds that `pytest_generate_tests` names."""
+    parameters = getattr(item, "callspec", None)
+    return parameters.params.get("databases", "sqlite") if parameters else "sqlite"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -118,8 +137,7 @@ def _is_measured(item: pytest.Item) -> bool:
     name = getattr(item, "originalname", item.name)
     if is_property or not UNMEASURED.isdisjoint([item.path.name, f"{item.path.name}::{name}"]):
         return False
-    parameters = getattr(item, "callspec", None)
-    return parameters is None or parameters.params.get("databases") != "postgresql"
+    return _database_of(item) == "sqlite"
 
 
 def pytest_terminal_summary(
@@ -348,16 +366,24 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Databases | None]:
     if request.node.get_closest_marker("both_databases") is None:
         yield None
         return
-    from tests.databases import Databases, PostgreSqlDatabases
+    from tests.databases import Databases, MilvusDatabases, PostgreSqlDatabases
 
-    if getattr(request, "param", "sqlite") == "sqlite":
+    kind = getattr(request, "param", "sqlite")
+    if kind == "sqlite":
         yield Databases()
         return
     # made now: later, a database would be made in its place
     request.getfixturevalue("mini_library")
-    databases = PostgreSqlDatabases(
-        request.getfixturevalue("postgresql_server"),
-        lambda: request.getfixturevalue("mini_database"),
+    server = request.getfixturevalue("postgresql_server")
+
+    def mini() -> tuple[Path, URL]:
+        found: tuple[Path, URL] = request.getfixturevalue("mini_database")
+        return found
+
+    databases = (
+        PostgreSqlDatabases(server, mini)
+        if kind == "postgresql"
+        else MilvusDatabases(server, mini, request.getfixturevalue("milvus_address"))
     )
     with databases.in_place_of_directories():
         yield databases

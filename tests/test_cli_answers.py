@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Run
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 LEGEND = (
     "The number is how likely a photo belongs to the answer: a match from 0.5 on, a maybe from 0.1 "

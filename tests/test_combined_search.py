@@ -46,7 +46,7 @@ from sigseek.storage import (
     EmbeddingRecord,
     YardstickRecord,
 )
-from sigseek.storage.index import faiss_build, index_files
+from sigseek.storage.index import faiss_build, index_files, milvus
 from tests.catalogs import (
     add_checkpoint,
     add_files,
@@ -61,7 +61,7 @@ from tests.catalogs import (
 from tests.databases import Databases
 from tests.trees import trees
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -487,8 +487,12 @@ JUDGED = Calibration(1, 0, 1, -0.2, -2, pictures=30, captions=30)
 
 @pytest.mark.parametrize("calibration", [None, JUDGED])
 def test_a_verdict_does_not_depend_on_how_many_hits_are_asked_for(
-    catalog: Catalog, tmp_path: Path, calibration: Calibration | None
+    catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    calibration: Calibration | None,
 ) -> None:
+    monkeypatch.setattr(milvus, "_MOST_EXACT", 1_500)  # each photo is compared, as in FAISS
     _, vectors = judged_library(catalog)
     search = open_searcher(catalog, tmp_path, calibration)
     for query in (Text("a"), parse("a AND b"), parse("a NOT b")):
@@ -509,7 +513,10 @@ def test_a_verdict_does_not_depend_on_how_many_hits_are_asked_for(
             assert [hit.id for hit in longer[: len(page)]] == [hit.id for hit in page]
 
 
-@pytest.fixture(scope="module", params=["flat", "quantised"])
+FLAT = pytest.mark.faiss_only("only FAISS has a flat index")
+
+
+@pytest.fixture(scope="module", params=[pytest.param("flat", marks=FLAT), "quantised"])
 def judged(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -614,7 +621,7 @@ def test_what_is_called_counted_is_the_number_of_all_matches(
     assert counted or words.startswith("NOT"), "the estimates of so few photos are rough"
 
 
-@pytest.mark.parametrize("quantised", [True, False])
+@pytest.mark.parametrize("quantised", [True, pytest.param(False, marks=FLAT)])
 @pytest.mark.parametrize("tagged", [0, 1, 40, 700, 1_500])
 def test_a_tag_that_every_hit_must_have_says_the_same_as_one_beside_other_terms(
     catalog: Catalog,
@@ -655,7 +662,7 @@ def vectors_of(words: str, vectors: dict[Leaf, Floats]) -> dict[Leaf, Floats]:
 # Photos that left the catalog
 
 
-@pytest.mark.parametrize("quantised", [True, False])
+@pytest.mark.parametrize("quantised", [True, pytest.param(False, marks=FLAT)])
 def test_photos_removed_since_take_no_candidates_place(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quantised: bool
 ) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import Run
 from tests.databases import Databases
 from tests.photos import exif, save
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 
 @pytest.fixture(scope="module")

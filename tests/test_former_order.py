@@ -24,7 +24,7 @@ from tests.conftest import Run
 from tests.databases import Databases
 from tests.photos import xmp
 
-pytestmark = pytest.mark.both_databases(always=True)
+pytestmark = pytest.mark.both_databases(always=True, milvus=True)
 
 TEXT, FACTS, ALL = "a house", "width:1", ""
 """A query for all photos by a text, one by a fact, and the list of all photos."""

@@ -13,7 +13,7 @@ from tests.checkpoints import copy_mini, save_tiny
 from tests.conversions import save_converted_tiny
 from tests.photos import save
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 
 def test_index_search_similar(tmp_path: Path, drawn: Path) -> None:
@@ -176,6 +176,7 @@ def test_nothing_to_classify(tmp_path: Path) -> None:
         sigseek.open(tmp_path, model="mini").classify([], ["a house"])
 
 
+@pytest.mark.faiss_only("it looks for the file")
 def test_indexing_leaves_an_index_file_of_the_newest_generation(tmp_path: Path) -> None:
     save(tmp_path / "photos" / "a.jpg", seed=1)
     with sigseek.open(tmp_path / "library", model="mini") as library:

@@ -12,7 +12,7 @@ import sigseek
 from tests.conftest import Run
 from tests.databases import Databases
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 FEW = 'with only {}, "match" and "no match" are less reliable'
 

@@ -24,7 +24,7 @@ from tests.catalogs import add_checkpoint, add_photos, execute, random_unit, wri
 from tests.conftest import Run
 from tests.databases import Databases
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 QUERY = "at night OR a house"
 DATES = (None, "2024", "2024-05", "2023-12-31T23:50:00", "2024-05-02T08:00:00", "1978", None)

@@ -13,7 +13,7 @@ from tests.conftest import Run
 from tests.indexed import indexed, save_photos
 from tests.photos import save
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ from tests.listeners import Heard
 from tests.photos import save
 from tests.silent_disks import silent_disk
 
+pytestmark = pytest.mark.both_databases(milvus=True)
+
 
 @pytest.fixture
 def library(tmp_path: Path, drawn: Path) -> Iterator[sigseek.Library]:

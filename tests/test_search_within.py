@@ -21,12 +21,12 @@ from sigseek.siglip.yardstick import VERSION
 from sigseek.storage import Catalog, YardstickRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss as faiss_index
-from sigseek.storage.index import faiss_build
+from sigseek.storage.index import faiss_build, milvus
 from sigseek.storage.index.exact import ExactStore
 from tests.catalogs import add_files, add_many, open_searcher, random_unit, unit, writing
 from tests.databases import Databases
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 DIMENSION, PHOTOS = 96, 6_000
 SIZES = {"=1": 1, "=2": 30, "=3": 1_000}
@@ -68,7 +68,14 @@ def rated(size: str, ratings: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.flatnonzero(wanted) + 1
 
 
-@pytest.fixture(scope="module", params=["flat", "quantised", "exact"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("flat", marks=pytest.mark.faiss_only("only FAISS has a flat index")),
+        "quantised",
+        pytest.param("exact", marks=pytest.mark.faiss_only("it asks no server")),
+    ],
+)
 def library(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -123,10 +130,12 @@ def library(
             index = ExactStore().open(CheckpointEmbeddings(catalog, record))
             searcher = Searcher(catalog, record, index)
         patch.setattr(faiss_index, "_MOST_KEPT", 500)
+        patch.setattr(milvus, "_MOST_EXACT", 500)
         yield Library(searcher, rows.astype(np.float16).astype(np.float32), vectors, ratings)
     catalog.close()
 
 
+@pytest.mark.faiss_only("within a selection a server gives more than it is asked for")
 @pytest.mark.parametrize("size", ["=3", "5"])
 def test_one_scan_finds_what_two_scans_find(
     library: Library, size: str, monkeypatch: pytest.MonkeyPatch

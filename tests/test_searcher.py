@@ -29,7 +29,7 @@ from tests.catalogs import (
 )
 from tests.databases import Databases
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_forgotten_photos_are_neither_found_nor_counted(catalog: Catalog, tmp_pa
     before = by_text(searcher(catalog, tmp_path), asked, 30)
     add_photos(catalog, checkpoint, houses, tmp_path / "b", [f"house {n}" for n in range(20)])
     assert by_text(searcher(catalog, tmp_path), asked, 30).expected > 19
-    shutil.rmtree(tmp_path / "index")
+    shutil.rmtree(tmp_path / "index", ignore_errors=True)  # a server keeps none there
     searcher(catalog, tmp_path)
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path / "b")

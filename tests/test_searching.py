@@ -18,7 +18,7 @@ from sigseek.storage import Catalog
 from tests.databases import Databases
 from tests.open_library import opened
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 Vectors = dict[Path, npt.NDArray[np.float32]]
 Towers = tuple[ImageTower, TextTower]

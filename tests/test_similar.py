@@ -14,7 +14,7 @@ from sigseek.search.results import SimilarHit
 from tests.open_library import opened
 from tests.photos import save
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 Vectors = dict[Path, npt.NDArray[np.float32]]
 

@@ -23,7 +23,7 @@ from tests.conftest import Run, Start
 from tests.databases import Databases
 from tests.photos import save
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(milvus=True)
 
 TIMES = ("at dawn", "at noon", "at sunset", "at night")
 
