@@ -56,7 +56,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def engine(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Engine:
+) -> Iterator[Engine]:
     """Each implementation; FAISS's quantiser from fewer embeddings on than in earnest."""
     monkeypatch.setattr(faiss_build, "SAMPLED", 500)
     monkeypatch.setattr(faiss_index, "FEWEST_SAMPLED", 100)
@@ -65,12 +65,18 @@ def engine(
     monkeypatch.setattr(milvus, "FEWEST_SAMPLED", 100)
     monkeypatch.setattr(milvus, "_MOST_EXACT", 1_000)
     if request.param == "milvus":
-        return Engine(MilvusStore(request.getfixturevalue("milvus_address")), False, False)
+        store = MilvusStore(request.getfixturevalue("milvus_address"))
+        yield Engine(store, False, False)
+        for token in list(store._known):  # the server spends time on each collection that it has
+            store.remove(token)
+        store.close()
+        return
     if request.param == "exact":
-        return Engine(ExactStore(), exact=True)
+        yield Engine(ExactStore(), exact=True)
+        return
     quantised = request.param == "quantised"
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000 if quantised else 1_000_000)
-    return Engine(FileStore(tmp_path / "index"), exact=not quantised)
+    yield Engine(FileStore(tmp_path / "index"), exact=not quantised)
 
 
 @pytest.fixture
