@@ -126,8 +126,16 @@ def test_the_rows_of_a_cut_avif_are_taken(
     assert missing_bytes(contents[:-20]) == 20
 
 
-@pytest.mark.parametrize("progression", ["LRCP", "RLCP", "RPCL"])
-@pytest.mark.parametrize("suffix", [".jp2", ".j2k"])
+@pytest.mark.parametrize(
+    ("suffix", "progression"),
+    [
+        *((".jp2", "LRCP"), (".j2k", "RLCP"), (".jp2", "RPCL")),
+        *(
+            pytest.param(*others, marks=pytest.mark.slow)
+            for others in ((".j2k", "LRCP"), (".jp2", "RLCP"), (".j2k", "RPCL"))
+        ),
+    ],
+)
 def test_a_cut_jpeg_2000_is_whole_in_less_detail(
     tmp_path: Path, drawing: Image.Image, suffix: str, progression: str
 ) -> None:

@@ -31,12 +31,11 @@ def test_all_that_differ_in_few_bits_are_found(
         flipped[rng.choice(256, row % 16, replace=False)] = 1
         bits[row] = bits[row - 1] ^ np.packbits(flipped)
     bits[10] = bits[200] = 255
-    right = {
-        (one, other): int(distances(bits[[one]], bits[[other]])[0])
-        for one in range(300)
-        for other in range(300)
-        if one != other and distances(bits[[one]], bits[[other]])[0] <= 15
-    }
+    right = {}
+    for one in range(300):
+        for other, distance in enumerate(distances(bits, bits[[one]]).tolist()):
+            if one != other and distance <= 15:
+                right[one, other] = distance
     assert (10, 200) in right
     index = HashIndex(bits)
     assert pairs(index, bits, 15, only_earlier=False) == right

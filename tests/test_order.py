@@ -69,8 +69,18 @@ def in_order(hits: list[Hit], order: Order) -> list[int]:
     return [hit.id for hit in sorted(hits, key=lambda hit: level.index(hit.verdict or "match"))]
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("include_all", [False, True])
+def one_of_two(*values: object) -> list[Any]:
+    """Return each order with each of the two values. Each order has one of them unless slow tests
+    are asked for.
+    """
+    return [
+        pytest.param(order, value, marks=() if number % 2 == turn else pytest.mark.slow)
+        for turn, value in enumerate(values)
+        for number, order in enumerate(ORDERS)
+    ]
+
+
+@pytest.mark.parametrize(("order", "include_all"), one_of_two(False, True))
 def test_pages_in_every_order_have_every_photo_once(
     library: Path, order: Order, include_all: bool
 ) -> None:
@@ -134,8 +144,7 @@ def test_no_photo_is_on_two_pages_or_left_out_while_the_library_changes(
     assert [hit.probability for hit in hits] == [before[hit.id] for hit in hits]
 
 
-@pytest.mark.parametrize("query", ["NOT rating:5", ""])
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("order", "query"), one_of_two("", "NOT rating:5"))
 def test_pages_of_a_list_whose_order_is_kept(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, order: Order
 ) -> None:
@@ -174,9 +183,8 @@ def remove_photo(library: Path, id_: int) -> None:
     catalog.close()
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
+def test_pages_of_other_searches_are_refused(library: Path) -> None:
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"query": "a house"}, "the page belongs to another search"),
         ({"sort": "date"}, "the page belongs to another search"),
         ({"min_probability": 0.6}, "the page belongs to another search"),
@@ -184,16 +192,13 @@ def remove_photo(library: Path, id_: int) -> None:
         ({"page": "nonsense"}, "the page cannot be read"),
         ({"page": "W10"}, "the page cannot be read"),  # an empty list
         ({"page": "é"}, "the page cannot be read"),
-    ],
-)
-def test_pages_of_other_searches_are_refused(
-    library: Path, change: dict[str, object], said: str
-) -> None:
+    ]
     with sigseek.open(library) as opened:
         page = opened.search("at night", 2).next_page
         assert page is not None
-        with pytest.raises(sigseek.QueryError, match=said):
-            opened.search(**{"query": "at night", "page": page} | change)  # type: ignore[arg-type]
+        for change, said in refused:
+            with pytest.raises(sigseek.QueryError, match=said):
+                opened.search(**{"query": "at night", "page": page} | change)
 
 
 def test_the_last_page_names_no_other(library: Path, run: Run) -> None:

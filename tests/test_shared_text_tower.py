@@ -17,6 +17,7 @@ class CountedTower:
 
     def __init__(self, tower: TextTower) -> None:
         self._tower = tower
+        self.embed_without_counting = tower.embed
         self.passes: list[list[str]] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
@@ -27,7 +28,7 @@ class CountedTower:
         assert self.may_go_on.wait(30)
         if self.unreadable & set(texts):
             raise ValueError("unreadable")
-        return self._tower.embed(texts)
+        return self.embed_without_counting(texts)
 
     def cuts(self, text: str) -> bool:
         return self._tower.cuts(text)
@@ -97,6 +98,7 @@ def test_a_text_that_was_embedded_is_not_embedded_again(counted: CountedTower) -
 
 def test_the_last_thousand_are_kept_and_whoever_asks_again_stays(counted: CountedTower) -> None:
     shared = SharedTextTower(counted)
+    counted.embed_without_counting = lambda texts: np.ones((len(texts), 192), np.float32)
     texts = [f"text {number}" for number in range(1000)]
     for start in range(0, 1000, 10):
         shared.embed(texts[start : start + 10])
