@@ -78,7 +78,8 @@ def pixels(checkpoint: Checkpoint) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "kind", ["mini", "base", pytest.param("whole_base", marks=pytest.mark.slow)]
+    "kind",
+    ["mini", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("base", "whole_base"))],
 )
 def test_fp32_logits_are_transformers(
     kind: str, request: pytest.FixtureRequest, heard: Heard
@@ -384,22 +385,20 @@ def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: Heard) -
     assert heard.lines == []
 
 
-@pytest.mark.parametrize(
-    ("best", "advice"),
-    [("bf16", "use precision='bf16' or precision='fp32'"), ("fp32", "use precision='fp32'")],
-)
 def test_instead_of_int8_a_precision_of_this_processor_is_advised(
     tmp_path: Path,
     made: Path,
     tiny: Checkpoint,
     heard: Heard,
     monkeypatch: pytest.MonkeyPatch,
-    best: str,
-    advice: str,
 ) -> None:
-    monkeypatch.setattr(openvino, "best_precision", lambda: best)
-    with pytest.raises(CheckpointError, match=f"20 were found; {advice}$"):
-        convert(tiny, "int8", heard, Stop(), lambda: pixels(tiny))
+    for best, advice in (
+        ("fp32", "use precision='fp32'"),
+        ("bf16", "use precision='bf16' or precision='fp32'"),
+    ):
+        monkeypatch.setattr(openvino, "best_precision", lambda best=best: best)
+        with pytest.raises(CheckpointError, match=f"20 were found; {advice}$"):
+            convert(tiny, "int8", heard, Stop(), lambda: pixels(tiny))
     monkeypatch.setattr(quantization, "LEAST_COSINE", 1.1)
     with pytest.raises(CheckpointError, match=rf"int8 is not faithful enough \(.*\); {advice}$"):
         quantization.quantize(made / "image.xml", tmp_path / "int8.xml", pixels(tiny)[:4])

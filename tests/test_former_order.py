@@ -185,8 +185,15 @@ def test_photos_that_change_are_on_one_page(
     assert [hit.id for hit in ask(library, query, order, 40)] != whole
 
 
-@pytest.mark.parametrize("query", ["(a house OR width:1) in:sub", "in:sub"], ids=["text", "facts"])
-@pytest.mark.parametrize("many", [layout._MANY, 1])
+@pytest.mark.parametrize(
+    ("query", "many"),
+    [
+        pytest.param("(a house OR width:1) in:sub", layout._MANY, id="text-few"),
+        pytest.param("(a house OR width:1) in:sub", 1, id="text-many", marks=pytest.mark.slow),
+        pytest.param("in:sub", layout._MANY, id="facts-few", marks=pytest.mark.slow),
+        pytest.param("in:sub", 1, id="facts-many"),
+    ],
+)
 def test_photos_in_a_directory_are_in_the_order_of_their_paths_there(
     library: sigseek.Library, monkeypatch: pytest.MonkeyPatch, query: str, many: int
 ) -> None:

@@ -99,14 +99,21 @@ def test_a_raw_file_and_its_sidecar(library: sigseek.Library, photos: Path) -> N
     assert library.index(photos).metadata_read == 0
 
 
-@pytest.mark.parametrize("part", [1, 1000])
+SIDECARS = (
+    ("x.dng", "x.xmp"),
+    ("x.dng", "x.dng.xmp"),
+    ("raw/x.dng", "raw/x.xmp"),
+    ("raw/x.dng", "raw/x.dng.xmp"),
+)
+
+
+# Each place of a sidecar has one size of parts; the other combinations are slow.
 @pytest.mark.parametrize(
-    ("raw", "sidecar"),
+    ("raw", "sidecar", "part"),
     [
-        ("x.dng", "x.xmp"),
-        ("x.dng", "x.dng.xmp"),
-        ("raw/x.dng", "raw/x.xmp"),
-        ("raw/x.dng", "raw/x.dng.xmp"),
+        pytest.param(*files, part, marks=() if number in fast else pytest.mark.slow)
+        for part, fast in ((1, (0, 3)), (1000, (1, 2)))
+        for number, files in enumerate(SIDECARS)
     ],
 )
 def test_the_sidecar_of_a_raw_file_is_its_pictures(

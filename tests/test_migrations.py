@@ -32,6 +32,14 @@ from tests.schemas.make import SCHEMAS, lay_out, restore
 from tests.schemas.newest import migrated
 
 REVISIONS = sorted(path.stem for path in SCHEMAS.glob("*.sql"))
+every_fifth = pytest.mark.parametrize(
+    "revision",
+    [
+        pytest.param(revision, marks=() if number % 5 == 0 else pytest.mark.slow)
+        for number, revision in enumerate(REVISIONS)
+    ],
+)
+"""The oldest schema, the newest and some between them; `test_every_row_is_kept` upgrades all."""
 OLDER = [revision for revision in REVISIONS if revision != HEAD]
 SHOWN = {
     "summer/cats.jpg",
@@ -137,7 +145,7 @@ def test_every_row_is_kept(tmp_path: Path, revision: str) -> None:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@every_fifth
 def test_embeddings_are_counted_from_then_on(tmp_path: Path, revision: str) -> None:
     restore(revision, tmp_path / "library")
     catalog = Catalog(tmp_path / "library")
@@ -150,7 +158,7 @@ def test_embeddings_are_counted_from_then_on(tmp_path: Path, revision: str) -> N
     catalog.close()
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@every_fifth
 def test_the_library_answers_and_goes_on_without_embedding_anew(
     tmp_path: Path, mini: Checkpoint, revision: str
 ) -> None:

@@ -70,7 +70,17 @@ def decoded(thumbnail: sigseek.Thumbnail) -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.heic", "a.avif", "a.jxl", "a.tif"])
+# To write a large picture in the other formats takes seconds.
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.jpg", "a.webp", "a.tif"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("a.png", "a.heic", "a.avif", "a.jxl")
+        ),
+    ],
+)
 def test_a_photo_of_any_format_is_shown_small_and_in_its_own_size(
     photos: Path, index: Opened, name: str
 ) -> None:

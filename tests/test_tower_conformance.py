@@ -28,7 +28,7 @@ KNOWN_COSINES = (
 """Cosines of the first three drawings (rows) and the captions, by transformers in fp32."""
 TOLERANCE = {"fp32": 0.002, "bf16": 0.02}
 THREADS = 2
-CALLS = 16
+CALLS = 8
 
 
 @dataclass(frozen=True)

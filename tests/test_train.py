@@ -152,9 +152,14 @@ def test_a_trained_mini_can_be_gone_on_from(run_dir: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("begin", "learned"),
     [
-        ("all", [train.ALL] * 3 + [train.GREY] + [train.CAPTIONS] * 2),
         ("grey", [train.GREY, train.CAPTIONS]),
-        ("captions", [train.CAPTIONS]),
+        *(
+            pytest.param(*others, marks=pytest.mark.slow)
+            for others in (
+                ("all", [train.ALL] * 3 + [train.GREY] + [train.CAPTIONS] * 2),
+                ("captions", [train.CAPTIONS]),
+            )
+        ),
     ],
 )
 def test_a_trained_mini_can_go_on_with_each_lesson(

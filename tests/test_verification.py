@@ -286,7 +286,7 @@ def test_the_index_of_many_and_its_sample(place: Path) -> None:
             flip(path, at)
             (problem,) = library.verify(repair=True).problems
             assert (problem.what, problem.repaired) == (f"the index {path} is damaged", True)
-            assert library.verify().problems == ()
+        assert library.verify().problems == ()
 
 
 def test_photos_that_an_interrupted_run_left_are_no_damage(

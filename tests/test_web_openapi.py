@@ -93,7 +93,10 @@ def served_app(mini_library: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield make_app(library, Settings())
 
 
-def test_whatever_the_description_allows_is_answered_as_described(served_app: object) -> None:
+@pytest.mark.parametrize("examples", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_whatever_the_description_allows_is_answered_as_described(
+    served_app: object, examples: int
+) -> None:
     """No answer is a failure of the server, and each has a documented status, type and form."""
     schema = schemathesis.openapi.from_asgi(
         "/api/v1/openapi.json", served_app, headers={"Host": _HOST}
@@ -106,7 +109,7 @@ def test_whatever_the_description_allows_is_answered_as_described(served_app: ob
         case.validate_response(response, checks=_CHECKS)
 
     bounded = settings(
-        max_examples=3,
+        max_examples=examples,
         deadline=None,
         derandomize=True,
         database=None,
