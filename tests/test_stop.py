@@ -205,7 +205,7 @@ def test_nobody_waits_for_another_threads_conversion_after_a_stop(
         convert(mini, "fp32", Silence(), stopped)
 
 
-@pytest.mark.parametrize("pictures", [0, 1, 2])
+@pytest.mark.parametrize("pictures", [0, pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_yardstick_is_stopped_between_its_pictures(
     mini: Checkpoint,
     mini_towers: tuple[ImageTower, TextTower],
