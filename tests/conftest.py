@@ -38,8 +38,14 @@ ROOT = Path(__file__).parent.parent
 UNMEASURED = frozenset(Path(__file__).with_name("unmeasured.txt").read_text().splitlines())
 CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
 
-# The first examples pay for late imports, and timing is no matter of these tests.
-settings.register_profile("sigseek", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The first examples pay for late imports, and timing is no matter of these tests. Each run tries
+# other examples, so half as many as hypothesis would try are enough for one.
+settings.register_profile(
+    "sigseek",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("sigseek")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
