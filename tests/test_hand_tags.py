@@ -175,6 +175,23 @@ def test_an_edited_picture_keeps_them_and_another_one_in_its_place_gets_none(
     assert len(tagged(library, "theirs")) == 10
 
 
+def test_pictures_of_two_folders_that_change_places_keep_their_own(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    save(other / "b.png", seed=90)
+    library.index(other)
+    library.add_tag("mine", [other / "b.png"])
+    library.add_tag("theirs", [photos / "a" / "00.png"])
+    aside = tmp_path / "aside.png"
+    (photos / "a" / "00.png").rename(aside)
+    (other / "b.png").rename(photos / "a" / "00.png")
+    aside.rename(other / "b.png")
+    library.index()
+    assert tagged(library, "mine") == {"00.png"}
+    assert tagged(library, "theirs") == {"b.png"}
+
+
 def test_files_that_are_away_or_elsewhere(
     library: sigseek.Library, photos: Path, tmp_path: Path
 ) -> None:

@@ -181,17 +181,13 @@ class FileWriter(FormerOrderWriter):
         """Let what a person said of a photo hold for the new photo, too, where the picture in a
         file was edited. A file that was missing may have been edited where it was.
         """
-        edited = [
+        # A photo that was known before was moved here: it is not an edit of what was here. Its own
+        # file may hold another one by now, as after two files have swapped their names.
+        pairs = [
             (before[file.path], file.photo_id)
             for file in files
-            if before.get(file.path, file.photo_id) != file.photo_id
+            if file.path in before and file.photo_id in self._added
         ]
-        # A photo that another file holds was moved here: it is not an edit of what was here before.
-        moved: set[int] = set()
-        for chunk in statement_chunks([new for _, new in edited]):
-            query = select(FILE.c.photo_id).where(FILE.c.photo_id.in_(chunk))
-            moved.update(self._connection.scalars(query))
-        pairs = [pair for pair in edited if pair[1] not in moved]
         copy_hand_tags(self._connection, self._dialect, pairs)
         copy_distinct_pairs(self._connection, self._dialect, pairs)
 
