@@ -183,11 +183,8 @@ def test_parts_give_what_a_dictionary_of_all_files_gives(
     assert outcomes(found) == plain_outcomes(whole, rows, failures)
     assert found.scanned == len(there)
     assert found.present_before == sum(not row.missing for row in rows)
-    assert set(found.known) == {
-        row.path
-        for row in rows
-        if row.path in found.missing or row.path in {file.path for file in found.changed}
-    }
+    told = {*found.missing, *found.excluded, *(file.path for file in found.changed)}
+    assert set(found.known) == {row.path for row in rows if row.path in told}
 
 
 def split(whole: Listing, size: int) -> Iterator[Listing]:
