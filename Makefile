@@ -39,12 +39,12 @@ covered-tests: $(INSTALLED)
 # try, and must pass then. `addopts` of pyproject.toml would forget which tests failed.
 ON_MILVUS := $(BIN)/pytest -o addopts=-q --milvus -k milvus
 FEW_ON_MILVUS := $(ON_MILVUS) tests/test_index_conformance.py tests/test_milvus_library.py tests/test_similar.py
-test-milvus: $(MILVUS)
+test-milvus: $(MILVUS) $(INSTALLED)
 	$(FEW_ON_MILVUS) || $(FEW_ON_MILVUS) --last-failed
 
 # All tests that are about searching, over PostgreSQL with vectors in Milvus. `test-milvus` runs a few.
 SEARCH_ON_MILVUS := $(ON_MILVUS) -m "both_databases(milvus=True)"
-test-search-on-milvus: $(MILVUS)
+test-search-on-milvus: $(MILVUS) $(INSTALLED)
 	$(SEARCH_ON_MILVUS) || $(SEARCH_ON_MILVUS) --last-failed
 
 # All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
