@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -15,7 +15,7 @@ from sigseek.operations.searching import NamedPhotos, matching_photos
 from sigseek.progress import Listener, Stop
 from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError
-from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
+from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue, KindCounts, added_up
 
 if TYPE_CHECKING:
     from sigseek.search.query import Query
@@ -108,21 +108,22 @@ def count_facets(
         asked, ids, notes = matching_photos(library, query, within, named_photos, listener, stop)
         counted = "selection" if is_factual(asked) else "matches"
 
-    def count(kind: FacetKind) -> dict[FacetValue, int]:
+    def ask_unless_stopped(question: Callable[[], KindCounts]) -> KindCounts:
         if stop:
             stop.check()
-        if kind == by == "folder":
-            return catalog.count_photos_by_directory(ids, _places(asked, catalog))
-        return catalog.count_photos_by(kind, ids)
+        return question()
+
+    def count_by_directory() -> KindCounts:
+        return {"folder": catalog.count_photos_by_directory(ids, _places(asked, catalog))}
 
     with catalog.moment():
         # The first question begins the moment, and only then kept answers are used.
         photos = catalog.count_all_photos() if ids is None else len(ids)
-        questions = [partial(count, kind) for kind in kinds]
-        answers = (
-            [ask() for ask in questions] if photos < _MANY else catalog.ask_together(questions)
-        )
-    counts = dict(zip(kinds, answers, strict=True))
+        questions = [count_by_directory] if by == "folder" else catalog.facet_questions(kinds, ids)
+        asking = [partial(ask_unless_stopped, question) for question in questions]
+        answers = [ask() for ask in asking] if photos < _MANY else catalog.ask_together(asking)
+    added = added_up(answers)
+    counts = {kind: added[kind] for kind in kinds}
     if by is None:
         counts = {"year": _years(counts["month"]), **counts}
     values: list[Facet] = []

@@ -193,6 +193,18 @@ class Dialect(Protocol):
         """Yield the ids that a SELECT of one column gives, in no order, as arrays (n,)."""
         ...
 
+    def count_rows(
+        self,
+        connection: Connection,
+        groups: Sequence[Sequence[ColumnElement[Any]]],
+        where: ColumnElement[bool],
+        values: Mapping[str, Any],
+    ) -> list[dict[tuple[Any, ...], int]]:
+        """Return, for each group of columns, how many rows have each tuple of values in them. The
+        rows are those of which the condition is true.
+        """
+        ...
+
     def go_on_counting_ids(self, connection: Connection) -> None:
         """Have the next new row of each table get an id above all that were written by hand."""
 

@@ -319,6 +319,18 @@ class PostgreSqlDialect:
         for ((numbers,),) in self.stream(connection, query, {}, 1):
             yield np.frombuffer(numbers, ">i8").astype(np.int64)
 
+    def count_rows(
+        self,
+        connection: Connection,
+        groups: Sequence[Sequence[ColumnElement[Any]]],
+        where: ColumnElement[bool],
+        values: Mapping[str, Any],
+    ) -> list[dict[tuple[Any, ...], int]]:
+        """Return the counts, which the server makes for one group after the other."""
+        queries = [select(func.count(), *group).where(where).group_by(*group) for group in groups]
+        rows = [connection.execute(query, values) for query in queries]
+        return [{tuple(found): count for count, *found in of_group} for of_group in rows]
+
     def go_on_counting_ids(self, connection: Connection) -> None:
         """Set the sequences of all tables."""
         for table in METADATA.tables.values():

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Select,
-    func,
-    select,
-    union_all,
-)
+from sqlalchemy import Column, ColumnElement, Connection, func, select, union_all
 
 from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
 from sigseek.storage.catalog.reading.index_counts import (
@@ -27,7 +20,7 @@ from sigseek.storage.catalog.reading.index_counts import (
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
 from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
-from sigseek.storage.facets import FacetKind, FacetValue, place_in_words
+from sigseek.storage.facets import FacetKind, FacetValue, KindCounts, added_up, place_in_words
 
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
@@ -37,8 +30,8 @@ _Among: TypeAlias = Callable[[Column[int]], tuple[ColumnElement[bool], ...]]
 photos.
 """
 
-_MANY = 500_000
-"""The number of ids that one statement takes."""
+_TOGETHER = 20_000
+"""The number of photos that one question is about. Several threads share the questions."""
 _MANY_TO_GROUP = 50_000
 """From this number of photos on, all photos are counted in indexes. To group fewer takes no longer
 than to prepare the statements for that.
@@ -57,72 +50,113 @@ _COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
 class FacetReader(Reader):
     """Questions about how many photos have each value of a kind."""
 
-    def count_photos_by(self, kind: FacetKind, among: Ids | None = None) -> dict[FacetValue, int]:
-        """Return how many photos have each value that any of them has, in no order. `among` has the
-        ids of the photos to count, ascending; None means all.
+    def count_photos_by(self, kind: FacetKind) -> dict[FacetValue, int]:
+        """Return how many photos have each value that any of them has, in no order.
 
         A photo with files in several folders, or with several tags, counts for each of them. A date
         that tells no month counts for its year, such as "1978", among the months too.
         """
+        return added_up([self._count_all(kind)])[kind]
+
+    def facet_questions(
+        self, kinds: Sequence[FacetKind], among: Ids | None = None
+    ) -> list[Callable[[], KindCounts]]:
+        """Return questions whose answers, as `added_up` adds them, are the counts by these kinds.
+        `among` has the ids of the photos to count, ascending; None means all.
+
+        Several threads may ask the questions. With `among`, they are for the moment in which they
+        are made.
+        """
+        of_all = [partial(self._count_all, kind) for kind in kinds]
         if among is None:
-            return dict(self._once(("counts", kind), lambda: self._count_all(kind)))
+            return [*of_all]
+        import numpy as np
+
         with self._connect() as connection:
-            counts = self._counts_among(connection, kind, among)
-        return {value: photos for value, photos in counts.items() if photos}
+            newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
+        among = among[among <= newest]
+        if 2 * len(among) <= newest:
+            return self._questions_of_parts(kinds, among, 1)
+        # To look up most of the photos would take longer than to count all, and look up the others.
+        is_other = np.ones(newest + 1, np.bool_)
+        is_other[among] = False
+        return [*of_all, *self._questions_of_parts(kinds, np.flatnonzero(is_other), -1)]
 
     def count_all_photos(self) -> int:
         """Return the number of photos, with and without files."""
         with self._connect() as connection:
             return count_photos(connection)
 
-    def _count_all(self, kind: FacetKind) -> dict[FacetValue, int]:
-        with self._connect() as connection:
-            found = self._counts_of_all(connection, kind)
-        return {value: photos for value, photos in found.items() if photos}
+    def _count_all(self, kind: FacetKind) -> KindCounts:
+        return {kind: self._once(("counts", kind), lambda: self._read_counts_of_all(kind))}
 
-    def _counts_of_all(self, connection: Connection, kind: FacetKind) -> Counts:
+    def _read_counts_of_all(self, kind: FacetKind) -> Counts:
         """Return how many photos of the catalog have each value of the kind."""
-        if kind == "folder":
-            return _counts_by_folder(connection)
-        counts = None
-        if (
-            kind != "tag"
-            and self._dialect.counts_in_indexes
-            and count_photos(connection) >= _MANY_TO_GROUP
-        ):
-            counts = _counts_by_index(connection, kind)
-        return _counts(connection, kind, lambda _: ()) if counts is None else counts
+        with self._connect() as connection:
+            if kind == "folder":
+                return _all_by_folder(connection)
+            photos = count_photos(connection)
+            if kind == "tag":
+                return _by_tag(connection, photos, lambda _: (), {})
+            counts = None
+            if self._dialect.counts_in_indexes and photos >= _MANY_TO_GROUP:
+                counts = _all_by_index(connection, kind)
+            return _all_by_grouping(connection, kind) if counts is None else counts
 
-    def _counts_among(self, connection: Connection, kind: FacetKind, among: Ids) -> Counts:
-        """Return the counts of photos with these ids.
+    def _questions_of_parts(
+        self, kinds: Sequence[FacetKind], ids: Ids, sign: int
+    ) -> list[Callable[[], KindCounts]]:
+        """Return questions about parts of the photos, whose counts are multiplied by the sign."""
+        starts = range(0, max(1, len(ids)), _TOGETHER)  # of no photos, too, there is one part
+        parts = [ids[start : start + _TOGETHER] for start in starts]
+        return [partial(self._count_part, kinds, part, sign) for part in parts]
 
-        Looking up most of the photos one by one would take longer than to count all photos, and to
-        look up the others.
+    def _count_part(self, kinds: Sequence[FacetKind], ids: Ids, sign: int) -> KindCounts:
+        """Return the counts of the photos with these ids, times the sign. The row of each photo is
+        read once for all kinds.
         """
-        import numpy as np
+        given = {"ids": self._dialect.ids(ids.tolist())}
 
-        newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
-        among = among[among <= newest]
-        counts: Counts = Counter()
-        if 2 * len(among) <= newest:
-            for part in self._parts(among):
-                counts.update(_counts(connection, kind, *part))
-            return counts
-        is_other = np.ones(newest + 1, np.bool_)
-        is_other[among] = False
-        counts.update(self._counts_of_all(connection, kind))
-        for part in self._parts(np.flatnonzero(is_other)):
-            counts.subtract(_counts(connection, kind, *part))
-        return counts
+        def among(column: Column[int]) -> tuple[ColumnElement[bool], ...]:
+            return (self._dialect.is_among(column, "ids"),)
 
-    def _parts(self, ids: Ids) -> Iterator[tuple[_Among, Mapping[str, object]]]:
-        """Yield conditions that together are true of the ids, and the parameters of each."""
-        for start in range(0, len(ids), _MANY):
-            part = self._dialect.ids(ids[start : start + _MANY].tolist())
-            yield lambda column: (self._dialect.is_among(column, "ids"),), {"ids": part}
+        (is_counted,) = among(PHOTO.c.id)
+        counts: dict[FacetKind, Counts] = {}
+        in_row = [kind for kind in kinds if kind in _COLUMNS]
+        with self._connect() as connection:
+            if in_row:
+                columns = [_COLUMNS[kind] for kind in in_row]
+                found = self._dialect.count_rows(connection, columns, is_counted, given)
+                counts |= zip(in_row, map(_named, in_row, found), strict=True)
+                photos = counts[in_row[0]].total()
+            else:
+                photos = connection.scalar(select(func.count()).where(is_counted), given) or 0
+            if "folder" in kinds:
+                counts["folder"] = _by_folder(connection, photos, among, given)
+            if "tag" in kinds:
+                counts["tag"] = _by_tag(connection, photos, among, given)
+        return {
+            kind: {value: sign * photos for value, photos in of_kind.items()}
+            for kind, of_kind in counts.items()
+        }
 
 
-def _counts_by_index(connection: Connection, kind: FacetKind) -> Counts | None:
+def _named(kind: FacetKind, found: Mapping[tuple[Any, ...], int]) -> Counts:
+    """Return the counts of a kind by those of what its columns have."""
+    counts: Counts = Counter()
+    for values, photos in found.items():
+        counts[place_in_words(values) if kind == "place" else values[0]] += photos
+    return counts
+
+
+def _all_by_grouping(connection: Connection, kind: FacetKind) -> Counts:
+    """Return how many photos of the catalog have each value of a kind that their rows have."""
+    columns = _COLUMNS[kind]
+    rows = connection.execute(select(*columns, func.count()).group_by(*columns))
+    return _named(kind, {tuple(values): photos for *values, photos in rows})
+
+
+def _all_by_index(connection: Connection, kind: FacetKind) -> Counts | None:
     """Return how many photos of the catalog have each value of a kind that has an index; None where
     it is faster to group all photos.
     """
@@ -134,7 +168,7 @@ def _counts_by_index(connection: Connection, kind: FacetKind) -> Counts | None:
     return count_by_column(connection, PHOTO.c[kind])
 
 
-def _counts_by_folder(connection: Connection) -> Counts:
+def _all_by_folder(connection: Connection) -> Counts:
     """Return how many photos of the catalog have a file in each folder.
 
     Most photos have one file, so their files are counted, which reads indexes alone. Photos with
@@ -160,43 +194,16 @@ def _counts_by_folder(connection: Connection) -> Counts:
     return counts
 
 
-def _counts(
-    connection: Connection,
-    kind: FacetKind,
-    among: _Among,
-    parameters: Mapping[str, object] | None = None,
+def _by_folder(
+    connection: Connection, photos: int, among: _Among, given: Mapping[str, object]
 ) -> Counts:
-    """Return how many of the photos have each value of the kind."""
-
-    def rows(statement: Select[*tuple[Any, ...]]) -> Iterable[Any]:
-        return connection.execute(statement, parameters or {})
-
-    counts: Counts = Counter()
-    if kind in _COLUMNS:
-        columns = _COLUMNS[kind]
-        chosen = select(*columns, func.count()).where(*among(PHOTO.c.id)).group_by(*columns)
-        for *values, photos in rows(chosen):
-            counts[place_in_words(values) if kind == "place" else values[0]] += photos
-        return counts
-    counted, having = _of_folders(among) if kind == "folder" else _of_tags(among)
-    for statement in counted:
-        for value, photos in rows(statement):
-            counts[value] += photos
-    with_any = having.subquery()
-    for statement, sign in (
-        (select(func.count()).select_from(PHOTO).where(*among(PHOTO.c.id)), 1),
-        (select(func.count(with_any.c.photo_id.distinct())), -1),
-    ):
-        for (photos,) in rows(statement):
-            counts[None] += sign * photos
-    return counts
-
-
-def _of_folders(among: _Among) -> tuple[list[Any], Any]:
-    """Return statements that count the photos of each folder, and one that selects the ids of the
-    photos that have a file.
-    """
+    """Return how many of some photos have a file in each folder. `photos` is how many they are."""
     chosen = among(FILE.c.photo_id)
+    held = connection.scalar(select(func.count(FILE.c.photo_id.distinct())).where(*chosen), given)
+    counts: Counts = Counter({None: photos - (held or 0)})
+    folders = connection.scalars(select(FOLDER.c.path)).all()
+    if len(folders) == 1:
+        return counts + Counter({folders[0]: held})
     # With the photo first, SQLite reads the rows in the order of its index on photos, or of their
     # own. Otherwise it would take the index on folders, and jump to and fro for each row.
     pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(*chosen).distinct().subquery()
@@ -208,17 +215,26 @@ def _of_folders(among: _Among) -> tuple[list[Any], Any]:
     named = select(FOLDER.c.path, per_folder.c.photos).join(
         per_folder, per_folder.c.folder_id == FOLDER.c.id
     )
-    return [named], select(FILE.c.photo_id).where(*chosen)
+    counts.update(dict(connection.execute(named, given).all()))
+    return counts
 
 
-def _of_tags(among: _Among) -> tuple[list[Any], Any]:
-    """Return statements that count the photos of each tag, and one that selects the ids of the
-    photos that have a tag.
-    """
+def _by_tag(
+    connection: Connection, photos: int, among: _Among, given: Mapping[str, object]
+) -> Counts:
+    """Return how many of some photos have each tag. `photos` is how many they are."""
+    if (
+        connection.execute(union_all(select(TAG.c.name), select(HAND_TAG.c.name)).limit(1)).first()
+        is None
+    ):
+        return Counter({None: photos})
     judged = judged_photos().where(*among(TAG.c.photo_id))
-    given = given_photos().where(*among(HAND_TAG.c.photo_id))
-    counted = [
-        photos.with_only_columns(name, func.count()).group_by(name)
-        for photos, name in ((judged, TAG.c.name), (given, HAND_TAG.c.name))
-    ]
-    return counted, union_all(judged, given)
+    by_hand = given_photos().where(*among(HAND_TAG.c.photo_id))
+    counts: Counts = Counter()
+    for chosen, name in ((judged, TAG.c.name), (by_hand, HAND_TAG.c.name)):
+        by_name = chosen.with_only_columns(name, func.count()).group_by(name)
+        counts.update(dict(connection.execute(by_name, given).all()))
+    either = union_all(judged, by_hand).subquery()
+    tagged = select(func.count(either.c.photo_id.distinct()))
+    counts[None] = photos - (connection.scalar(tagged, given) or 0)
+    return counts
