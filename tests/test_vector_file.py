@@ -1,8 +1,9 @@
 """The file of embeddings beside a quantised index."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import pytest
 
 from sigseek.search.retrieval import Retriever
 from sigseek.storage import Catalog, CheckpointRecord
-from sigseek.storage.index import faiss_build, index_files
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index import faiss_build, index_files, vector_file
 from sigseek.storage.index.exact import ExactIndex
 from tests.catalogs import add_checkpoint, add_many, opened, random_unit
 
@@ -119,6 +121,38 @@ def test_a_changed_byte_at_the_end_of_a_file_is_noticed(catalog: Catalog) -> Non
         path.write_bytes(whole)
     assert index_files.damaged_names(directory_of(catalog), token) == []
     assert len(index) == len(kept(catalog, ids)) == COUNT
+
+
+def test_an_index_is_made_of_all_embeddings_whatever_their_file_has(catalog: Catalog) -> None:
+    ids, vectors = catalog.embeddings(1)
+    opened(catalog, directory_of(catalog))
+    path, record = file_of(catalog), record_of(catalog)
+    embeddings = CheckpointEmbeddings(catalog, record)
+    contents = bytearray(path.read_bytes())
+    contents[7 * 2 * DIMENSION + 5] ^= 4  # in the embedding of the 8th row
+    path.unlink()
+    path.write_bytes(contents)
+    file = vector_file.open_exactly(directory_of(catalog), embeddings, record.generation)
+    assert file
+    expected = dict(zip(ids.tolist(), map(bytes, vectors), strict=True))
+
+    def by_id(chunks: Iterable[tuple[Any, Any]]) -> dict[int, bytes]:
+        rows = [row for chunk in chunks for row in zip(*chunk, strict=True)]
+        assert len({id_ for id_, _ in rows}) == len(rows)
+        return {int(id_): bytes(vector) for id_, vector in rows}
+
+    def made_of() -> dict[int, bytes]:
+        return by_id(faiss_build._all_chunks(file, embeddings))
+
+    assert by_id(file.all_chunks()).keys() == set(ids.tolist()) - {ids[7]}
+    assert made_of() == expected
+    path.unlink()
+    path.write_bytes(contents[: 600 * 2 * DIMENSION + 3])
+    assert 0 < len(by_id(file.all_chunks())) < 600
+    assert made_of() == expected
+    path.unlink()
+    assert by_id(file.all_chunks()) == {}
+    assert made_of() == expected
 
 
 def test_cosines_are_the_same_with_and_without_the_file(catalog: Catalog) -> None:

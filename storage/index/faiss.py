@@ -165,10 +165,10 @@ def open_index(directory: Path, embeddings: Embeddings) -> FaissIndex:
         later = embeddings.count_after(stored.generation, most + 1)
         if index_files.may_serve(stored.rows, later, embeddings.count):
             return _brought_up_to_date(stored, directory, embeddings)
-    made = make(stored, embeddings)
     # The index file comes last, so that a killed process leaves none without what lies beside it.
-    samples = [_stored_sample(made, directory, embeddings)] if is_quantised(made.index) else []
-    vectors = _stored_vectors(made, directory, embeddings) if is_quantised(made.index) else None
+    made, vectors = make(stored, directory, embeddings)
+    quantised = is_quantised(made.index)
+    samples = [_stored_sample(made, directory, embeddings)] if quantised else []
     with contextlib.suppress(OSError):
         faiss_file.write(made.index, made.trained_on, directory, embeddings, made.generation)
         # From here on by memory map, if it is the same file: only then does nothing come later.
@@ -221,16 +221,6 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
     ]
     vectors = vector_file.open_exactly(directory, embeddings, stored.generation)
     return FaissIndex(parts, sampled, embeddings, vectors, superseded)
-
-
-def _stored_vectors(
-    index: StoredIndex, directory: Path, embeddings: Embeddings
-) -> VectorFile | None:
-    """Return the file of the index's embeddings, written now; None where that is not possible."""
-    ids = np.sort(indexed_ids(index.index))
-    with contextlib.suppress(OSError):
-        vector_file.write(ids, directory, embeddings, index.generation)
-    return vector_file.open_exactly(directory, embeddings, index.generation)
 
 
 def _stored_sample(index: StoredIndex, directory: Path, embeddings: Embeddings) -> faiss.Index:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.storage.index import faiss_file
+from sigseek.storage.index import faiss_file, vector_file
 from sigseek.storage.index.contract import Embeddings
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
 from sigseek.storage.index.sampling import SAMPLED, collected, draw
+from sigseek.storage.index.vector_file import VectorFile
 
 Float16s = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
@@ -25,14 +27,26 @@ _TOGETHER = 64
 _TRAINING_VECTORS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
 
 
-def make(stored: StoredIndex | None, embeddings: Embeddings) -> StoredIndex:
-    """Return an index of all embeddings: the stored one brought up to date, or a new one."""
+def make(
+    stored: StoredIndex | None, directory: Path, embeddings: Embeddings
+) -> tuple[StoredIndex, VectorFile | None]:
+    """Return an index of all embeddings: the stored one brought up to date, or a new one. Beside a
+    quantised index there is the file of its embeddings, where it can be written.
+    """
     generation = embeddings.generation
     if stored and _can_fold(stored, embeddings):
         folded = _fold(stored, embeddings)
         if folded:
-            return StoredIndex(folded, generation, stored.trained_on)
-    return StoredIndex(_build(embeddings), generation, embeddings.count)
+            ids = np.sort(indexed_ids(folded))
+            vectors = vector_file.write(ids, directory, embeddings, generation)
+            return StoredIndex(folded, generation, stored.trained_on), vectors
+    if embeddings.count < _QUANTISED_FROM or embeddings.dimension % 2:
+        flat = flat_index(embeddings.dimension, embeddings.chunks())
+        return StoredIndex(flat, generation, embeddings.count), None
+    index = _trained(embeddings)
+    vectors = vector_file.write(embeddings.ids(), directory, embeddings, generation)
+    _add(index, _all_chunks(vectors, embeddings))
+    return StoredIndex(index, generation, embeddings.count), vectors
 
 
 def sample_index(ids: Ids, embeddings: Embeddings) -> faiss.Index:
@@ -67,11 +81,22 @@ def one_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(threads)
 
 
-def _build(embeddings: Embeddings) -> faiss.Index:
-    """Return an index of all embeddings: flat where they are few or dimensions do not pair."""
-    if embeddings.count < _QUANTISED_FROM or embeddings.dimension % 2:
-        return flat_index(embeddings.dimension, embeddings.chunks())
-    return _add(_trained(embeddings), embeddings.chunks())
+def _all_chunks(
+    vectors: VectorFile | None, embeddings: Embeddings
+) -> Iterator[tuple[Ids, Float16s]]:
+    """Yield all embeddings: from their file what it has, which takes a fraction of the time, and
+    from the catalog what is left.
+    """
+    if vectors is None:
+        yield from embeddings.chunks()
+        return
+    found = [np.zeros(0, np.int64)]
+    for ids, halves in vectors.all_chunks():
+        embeddings.check_stop()
+        found.append(ids)
+        yield ids, halves
+    left = np.setdiff1d(embeddings.ids(), np.concatenate(found), assume_unique=True)
+    yield from embeddings.chunks(left)
 
 
 def _trained(embeddings: Embeddings) -> faiss.Index:

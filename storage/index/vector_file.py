@@ -4,11 +4,13 @@
 
 The footer is described in `index_files`. The catalog, which is the truth, takes ten times as long
 to give a thousand embeddings. The file is opened by memory map and too large to be read whole, so
-each row has a checksum. A row that is not as it was written is read from the catalog.
+each row has a checksum. A row that is not as it was written is read from the catalog. So nobody
+waits until the file is on the disk: what a power cut takes of it costs time alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,7 @@ class VectorFile:
 
     def __init__(self, path: Path, rows: int, dimension: int) -> None:
         """Map the file, whose length has been checked."""
+        self._path = path
         # As plain arrays: each use of a memmap object takes longer than what it is used for here.
         self._vectors = np.asarray(np.memmap(path, "<f2", "r", 0, (rows, dimension)))
         numbers = np.asarray(np.memmap(path, "<i8", "r", self._vectors.nbytes, (2, rows)))
@@ -58,23 +61,39 @@ class VectorFile:
             )
             yield (wanted, vectors) if sound.all() else (wanted[sound], vectors[sound])
 
+    def all_chunks(self) -> Iterator[tuple[Ids, Float16s]]:
+        """Yield the embeddings that are as they were written. They are read instead of mapped,
+        because all of the file would count as this program's memory.
+        """
+        rows, dimension = self._vectors.shape
+        # Another process may have removed the file, or put a shorter one in its place.
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            for start in range(0, rows, _CHUNK):
+                ids = self._ids[start : start + _CHUNK]
+                vectors = np.fromfile(file, "<f2", len(ids) * dimension)
+                if len(vectors) < len(ids) * dimension:
+                    return
+                vectors = vectors.reshape(len(ids), dimension)
+                sound = _checksums(vectors, ids) == self._checksums[start : start + _CHUNK]
+                yield ids[sound], vectors[sound]
 
-def write(ids: Ids, directory: Path, embeddings: Embeddings, generation: int) -> None:
-    """Write the file of the photos with these ids, ascending, and remove those of earlier
-    generations. Raises OSError where that fails.
+
+def write(ids: Ids, directory: Path, embeddings: Embeddings, generation: int) -> VectorFile | None:
+    """Write the file of the photos with these ids, ascending, remove those of earlier generations,
+    and return the new one; None where that is not possible.
     """
-    dimension = embeddings.dimension
-    if dimension % _WORD or not len(ids):
-        return
-    directory.mkdir(parents=True, exist_ok=True)
-    target = index_files.path_of(directory, embeddings.token, generation, VECTORS)
-    with written_whole(target) as unfinished, unfinished.open("xb") as file:
-        length = len(ids) * _row_bytes(dimension)
-        footer = FOOTER.pack(
-            _MAGIC, len(ids), len(ids), length, 0, _write_rows(file, ids, embeddings)
-        )
-        file.write(footer + CHECKSUM.pack(zlib.crc32(footer)))
-    index_files.remove_older(directory, embeddings.token, generation, VECTORS)
+    if embeddings.dimension % _WORD or not len(ids):
+        return None
+    with contextlib.suppress(OSError):
+        directory.mkdir(parents=True, exist_ok=True)
+        target = index_files.path_of(directory, embeddings.token, generation, VECTORS)
+        with written_whole(target, flush=False) as unfinished, unfinished.open("xb") as file:
+            length = len(ids) * _row_bytes(embeddings.dimension)
+            checksum = _write_rows(file, ids, embeddings)
+            footer = FOOTER.pack(_MAGIC, len(ids), len(ids), length, 0, checksum)
+            file.write(footer + CHECKSUM.pack(zlib.crc32(footer)))
+        index_files.remove_older(directory, embeddings.token, generation, VECTORS)
+    return open_exactly(directory, embeddings, generation)
 
 
 def open_exactly(directory: Path, embeddings: Embeddings, generation: int) -> VectorFile | None:
