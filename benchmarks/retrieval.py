@@ -37,8 +37,9 @@ p50, p99 a query for ten hits, one at a time, both kinds together, in two rounds
          the hits takes 2 ms more and is not measured.
 recall   share of the exact ten nearest (float32), for queries near an image and for queries of text
          geometry
-memory   the most that a fresh process which opens and queries had resident, with the mapped pages
-         that it touched
+resident the most that a fresh process which opens and queries had in memory, with the pages of
+         mapped files that it touched, which the system takes back when others need memory
+own      what it has in memory after its queries without the pages of mapped files (Linux only)
 file     what is on disk for the search (for sigseek the index; its catalog has the embeddings in
          any case)"""
 
@@ -54,13 +55,14 @@ class Row:
     """The seconds that `build`, `open` and `add` took."""
     queries: list[float] = field(default_factory=list)
     recall: dict[str, float] = field(default_factory=dict)
-    memory_mb: float = 0
+    resident_mb: float = 0
+    own_mb: float = 0
     file_mb: float = 0
 
     def cells(self) -> list[str]:
         """Return the cells of the table's row."""
         if self.missing:
-            return [self.name] + ["-"] * 9
+            return [self.name] + ["-"] * (len(HEADER) - 1)
         p50, p99 = (1000 * float(np.quantile(self.queries, share)) for share in (0.5, 0.99))
         numbers = [
             f"{self.seconds['build']:.1f}",
@@ -69,7 +71,8 @@ class Row:
             f"{p50:.2f}",
             f"{p99:.2f}",
             *(f"{self.recall[kind]:.3f}" for kind in _KINDS),
-            f"{self.memory_mb:.0f}",
+            f"{self.resident_mb:.0f}",
+            f"{self.own_mb:.0f}",
             f"{self.file_mb:.0f}",
         ]
         return [self.name, *numbers]
@@ -84,7 +87,8 @@ HEADER = [
     "p99 ms",
     "recall near",
     "recall text",
-    "memory MB",
+    "resident MB",
+    "own MB",
     "file MB",
 ]
 
@@ -199,7 +203,8 @@ def _take(row: Row, step: str, directory: Path) -> None:
     row.seconds |= said.get("seconds", {})
     row.queries += said.get("queries", [])
     row.recall |= said.get("recall", {})
-    row.memory_mb = max(row.memory_mb, said.get("memory_mb", 0))
+    row.resident_mb = max(row.resident_mb, said.get("resident_mb", 0))
+    row.own_mb = max(row.own_mb, said.get("own_mb", 0))
     row.file_mb = said.get("file_mb", row.file_mb)
 
 
@@ -248,7 +253,8 @@ def _query(side: Side, directory: Path) -> dict[str, Any]:
         "seconds": {"open": opened},
         "queries": times,
         "recall": recall,
-        "memory_mb": _most_resident_mb(),
+        "resident_mb": _memory_mb("VmHWM"),
+        "own_mb": _memory_mb("RssAnon"),
     }
 
 
@@ -267,16 +273,17 @@ def _own(side: Side, directory: Path) -> Path:
     return directory / side.name.replace(" ", "-")
 
 
-def _most_resident_mb() -> float:
-    """Return the most megabytes of memory that this process has had since it began. Those of
-    getrusage begin with the parent's on Linux.
+def _memory_mb(measure: str) -> float:
+    """Return a measure of this process's memory by Linux's name for it: VmHWM is the most that it
+    has had since it began, where getrusage begins with the parent's, and RssAnon is what it has
+    without files. Elsewhere it is the most, whatever the measure.
     """
     status = Path("/proc/self/status")
     if status.exists():
         return next(
             int(line.split()[1]) / 1e3
             for line in status.read_text().splitlines()
-            if line.startswith("VmHWM")
+            if line.startswith(measure)
         )
     import resource
 
