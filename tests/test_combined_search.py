@@ -627,13 +627,18 @@ def test_a_tag_that_every_hit_must_have_says_the_same_as_one_beside_other_terms(
     catalog: Catalog,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    databases: Databases,
     quantised: bool,
     tagged: int,
 ) -> None:
-    """`a AND (tag:t OR tag:t)` means the same and does not narrow the search."""
+    """`a AND (tag:t OR tag:t)` means the same and does not narrow the search.
+
+    The estimates of Milvus put one of the nearest 20 photos as far back as the 600th, because they
+    have four bits for a part of a vector, and all photos of a text are in one corner.
+    """
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000 if quantised else 20_000)
     monkeypatch.setattr(faiss_build, "SAMPLED", 800)
-    monkeypatch.setattr(retrieval, "_CANDIDATES", 120)
+    monkeypatch.setattr(retrieval, "_CANDIDATES", 900 if databases.kind == "milvus" else 120)
     monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 6)
     given, vectors = judged_library(catalog)
     with catalog.transaction() as transaction:
