@@ -34,15 +34,15 @@ covered-tests: $(INSTALLED)
 	@echo "Lines and branches that the tests reach, in percent:"
 	@$(BIN)/coverage report --format=total
 
-# The contract of vector indexes and a library over a real Milvus server, and a few of the tests that are
-# about searching. The server works in the background at its own times, so a test that fails has a second
-# try, and must pass then. `addopts` of pyproject.toml would forget which tests failed.
+# The contract of vector indexes and a library over a real Milvus server. The server works in the
+# background at its own times, so a test that fails has a second try, and must pass then. `addopts` of
+# pyproject.toml would forget which tests failed.
 ON_MILVUS := $(BIN)/pytest -o addopts=-q --milvus -k milvus
-FEW_ON_MILVUS := $(ON_MILVUS) tests/test_index_conformance.py tests/test_milvus_library.py tests/test_similar.py
+FEW_ON_MILVUS := $(ON_MILVUS) tests/test_index_conformance.py tests/test_milvus_library.py
 test-milvus: $(MILVUS) $(INSTALLED)
 	$(FEW_ON_MILVUS) || $(FEW_ON_MILVUS) --last-failed
 
-# All tests that are about searching, over PostgreSQL with vectors in Milvus. `test-milvus` runs a few.
+# All tests that are about searching, over PostgreSQL with vectors in Milvus.
 SEARCH_ON_MILVUS := $(ON_MILVUS) -m "both_databases(milvus=True)"
 test-search-on-milvus: $(MILVUS) $(INSTALLED)
 	$(SEARCH_ON_MILVUS) || $(SEARCH_ON_MILVUS) --last-failed
