@@ -1,20 +1,21 @@
 """The file of embeddings beside a quantised index."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from sigseek.search.retrieval import Retriever
-from sigseek.storage import Catalog, CheckpointRecord
+from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_build, index_files, vector_file
 from sigseek.storage.index.exact import ExactIndex
 from tests.catalogs import add_checkpoint, add_many, opened, random_unit
+
+Ids = npt.NDArray[np.int64]
 
 DIMENSION = 16
 COUNT = 1_200
@@ -44,7 +45,15 @@ def record_of(catalog: Catalog) -> CheckpointRecord:
     return catalog.checkpoints()[0]
 
 
-def kept(catalog: Catalog, ids: npt.NDArray[np.int64]) -> dict[int, bytes]:
+def remove(catalog: Catalog, ids: Ids) -> None:
+    """Remove photos from the catalog alone."""
+    with sqlite3.connect(catalog.path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executemany("DELETE FROM photo WHERE id = ?", ids[:, None].tolist())
+    connection.close()
+
+
+def kept(catalog: Catalog, ids: Ids) -> dict[int, bytes]:
     """Return the embeddings that the index gives of these ids."""
     return {
         int(id_): vector.tobytes()
@@ -123,7 +132,7 @@ def test_a_changed_byte_at_the_end_of_a_file_is_noticed(catalog: Catalog) -> Non
     assert len(index) == len(kept(catalog, ids)) == COUNT
 
 
-def test_an_index_is_made_of_all_embeddings_whatever_their_file_has(catalog: Catalog) -> None:
+def test_a_new_index_reads_from_the_file_what_it_has_and_has_not_changed(catalog: Catalog) -> None:
     ids, vectors = catalog.embeddings(1)
     opened(catalog, directory_of(catalog))
     path, record = file_of(catalog), record_of(catalog)
@@ -134,25 +143,21 @@ def test_an_index_is_made_of_all_embeddings_whatever_their_file_has(catalog: Cat
     path.write_bytes(contents)
     file = vector_file.open_exactly(directory_of(catalog), embeddings, record.generation)
     assert file
-    expected = dict(zip(ids.tolist(), map(bytes, vectors), strict=True))
+    remove(catalog, ids)
 
-    def by_id(chunks: Iterable[tuple[Any, Any]]) -> dict[int, bytes]:
-        rows = [row for chunk in chunks for row in zip(*chunk, strict=True)]
-        assert len({id_ for id_, _ in rows}) == len(rows)
-        return {int(id_): bytes(vector) for id_, vector in rows}
+    def found(changed: Ids = ids[:0]) -> list[int]:
+        chunks = list(vector_file.chunks(file, embeddings, ids, changed))
+        some, halves = (np.concatenate(side) for side in zip(*chunks, strict=True))
+        assert np.array_equal(halves, vectors[np.isin(ids, some)])
+        return [int(id_) for id_ in some]
 
-    def made_of() -> dict[int, bytes]:
-        return by_id(faiss_build._all_chunks(file, embeddings))
-
-    assert by_id(file.all_chunks()).keys() == set(ids.tolist()) - {ids[7]}
-    assert made_of() == expected
+    assert found() == np.delete(ids, 7).tolist()
+    assert found(ids[[3, 5]]) == np.delete(ids, [3, 5, 7]).tolist()
     path.unlink()
-    path.write_bytes(contents[: 600 * 2 * DIMENSION + 3])
-    assert 0 < len(by_id(file.all_chunks())) < 600
-    assert made_of() == expected
+    path.write_bytes(contents[: 1_100 * 2 * DIMENSION])
+    assert found() == np.delete(ids[:1_024], 7).tolist()
     path.unlink()
-    assert by_id(file.all_chunks()) == {}
-    assert made_of() == expected
+    assert found() == []
 
 
 def test_cosines_are_the_same_with_and_without_the_file(catalog: Catalog) -> None:
@@ -165,10 +170,7 @@ def test_cosines_are_the_same_with_and_without_the_file(catalog: Catalog) -> Non
     path.unlink()
     path.write_bytes(contents)
     add_many(catalog, record.id, random_unit(20, DIMENSION, seed=2))
-    with sqlite3.connect(catalog.path) as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("DELETE FROM photo WHERE id IN (40, 41)")
-    connection.close()
+    remove(catalog, np.array([40, 41]))
     ids, vectors = catalog.embeddings(1)
     queries = list(random_unit(2, DIMENSION, seed=7))
     by_file = Retriever(catalog, record_of(catalog), opened(catalog, directory_of(catalog)))
@@ -200,8 +202,12 @@ def test_a_new_index_drops_the_file_of_the_one_before(catalog: Catalog) -> None:
     opened(catalog, directory_of(catalog))
     before = file_of(catalog)
     add_many(catalog, 1, random_unit(400, DIMENSION, seed=2))
+    with catalog.transaction() as transaction:  # embedded again
+        again = {9: EmbeddingRecord(random_unit(1, DIMENSION, seed=3)[0], "fp32", 1)}
+        transaction.add_embeddings(1, again)
+    remove(catalog, np.array([30, 31]))
     opened(catalog, directory_of(catalog))
     assert not before.exists()
     assert file_of(catalog).stem == f"{record_of(catalog).token}-{record_of(catalog).generation}"
-    ids, _ = catalog.embeddings(1)
-    assert kept(catalog, ids).keys() == set(ids.tolist())
+    ids, vectors = catalog.embeddings(1)
+    assert kept(catalog, ids) == dict(zip(ids.tolist(), map(bytes, vectors), strict=True))

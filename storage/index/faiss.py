@@ -25,10 +25,10 @@ from sigseek.storage.index.contract import FEWEST_SAMPLED, Embeddings, Estimates
 from sigseek.storage.index.exact import ExactIndex
 from sigseek.storage.index.faiss_build import flat_index, make, sample_index
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
-from sigseek.storage.index.faiss_part import NO_IDS, FaissPart, contains, in_order
+from sigseek.storage.index.faiss_part import FaissPart, contains, in_order
 from sigseek.storage.index.index_files import SAMPLE
 from sigseek.storage.index.sampling import collected, draw
-from sigseek.storage.index.vector_file import VectorFile
+from sigseek.storage.index.vector_file import NO_IDS, VectorFile
 
 Floats = npt.NDArray[np.float32]
 Float16s = npt.NDArray[np.float16]

@@ -15,7 +15,7 @@ from sigseek.storage.index import faiss_file, vector_file
 from sigseek.storage.index.contract import Embeddings
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
 from sigseek.storage.index.sampling import SAMPLED, collected, draw
-from sigseek.storage.index.vector_file import VectorFile
+from sigseek.storage.index.vector_file import NO_IDS, VectorFile
 
 Float16s = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
@@ -35,17 +35,18 @@ def make(
     """
     generation = embeddings.generation
     if stored and _can_fold(stored, embeddings):
-        folded = _fold(stored, embeddings)
+        folded, changed = _fold(stored, embeddings)
         if folded:
             ids = np.sort(indexed_ids(folded))
-            vectors = vector_file.write(ids, directory, embeddings, generation)
+            earlier = vector_file.open_exactly(directory, embeddings, stored.generation)
+            vectors = vector_file.write(ids, directory, embeddings, generation, earlier, changed)
             return StoredIndex(folded, generation, stored.trained_on), vectors
     if embeddings.count < _QUANTISED_FROM or embeddings.dimension % 2:
         flat = flat_index(embeddings.dimension, embeddings.chunks())
         return StoredIndex(flat, generation, embeddings.count), None
-    index = _trained(embeddings)
-    vectors = vector_file.write(embeddings.ids(), directory, embeddings, generation)
-    _add(index, _all_chunks(vectors, embeddings))
+    index, ids = _trained(embeddings), embeddings.ids()
+    vectors = vector_file.write(ids, directory, embeddings, generation)
+    _add(index, vector_file.chunks(vectors, embeddings, ids))
     return StoredIndex(index, generation, embeddings.count), vectors
 
 
@@ -79,24 +80,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(threads)
-
-
-def _all_chunks(
-    vectors: VectorFile | None, embeddings: Embeddings
-) -> Iterator[tuple[Ids, Float16s]]:
-    """Yield all embeddings: from their file what it has, which takes a fraction of the time, and
-    from the catalog what is left.
-    """
-    if vectors is None:
-        yield from embeddings.chunks()
-        return
-    found = [np.zeros(0, np.int64)]
-    for ids, halves in vectors.all_chunks():
-        embeddings.check_stop()
-        found.append(ids)
-        yield ids, halves
-    left = np.setdiff1d(embeddings.ids(), np.concatenate(found), assume_unique=True)
-    yield from embeddings.chunks(left)
 
 
 def _trained(embeddings: Embeddings) -> faiss.Index:
@@ -137,20 +120,22 @@ def _can_fold(stored: StoredIndex, embeddings: Embeddings) -> bool:
     return is_quantised(stored.index) and enough
 
 
-def _fold(stored: StoredIndex, embeddings: Embeddings) -> faiss.Index | None:
+def _fold(stored: StoredIndex, embeddings: Embeddings) -> tuple[faiss.Index | None, Ids]:
     """Return the stored index with what came later and without what went, no old embedding read
-    again; None where it lacks some.
+    again, and the ids, ascending, of what came later. The index is None where it lacks some.
     """
     index: faiss.Index = faiss_file.writable_copy(stored.index)
     now = embeddings.ids()
     gone = np.setdiff1d(indexed_ids(index), now)
     if len(gone):
         index.remove_ids(faiss.IDSelectorBatch(gone))
+    later = [NO_IDS]
     for ids, vectors in embeddings.chunks_after(stored.generation):
         if len(ids):
             index.remove_ids(faiss.IDSelectorBatch(ids))  # embedded again
             _add(index, [(ids, vectors)])
-    return index if index.ntotal >= len(now) else None
+            later.append(ids)
+    return index if index.ntotal >= len(now) else None, np.sort(np.concatenate(later))
 
 
 def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Float16s]]) -> faiss.Index:

@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from sigseek.storage.index.faiss_build import one_thread
 from sigseek.storage.index.faiss_file import indexed_ids, is_quantised
+from sigseek.storage.index.vector_file import NO_IDS
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-NO_IDS = np.zeros(0, np.int64)
 _SINGLE_QUERY_KERNEL = 11
 """FAISS's `implem` for single queries. Its default is tuned for batches and a fifth slower here.
 Results differ only in the last bit.

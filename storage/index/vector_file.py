@@ -32,8 +32,10 @@ _WORD = 4
 """Dimensions in one word of 8 bytes. Checksums are sums of such words."""
 _CHUNK = 256
 """Embeddings in one chunk: so many stay in the processor's cache while they are scored."""
-_WRITTEN = 4_096
-"""Embeddings in memory at a time while the file is written."""
+_READ, _WRITTEN = 512, 4_096
+"""Embeddings in memory at a time while the whole file is read and while it is written."""
+
+NO_IDS = np.zeros(0, np.int64)
 
 
 class VectorFile:
@@ -52,35 +54,71 @@ class VectorFile:
         """Yield the embeddings of those of `ids`, ascending, that the file has as they were
         written.
         """
-        places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+        places = self._places(ids)
         for start in range(0, len(ids), _CHUNK):
             rows, wanted = places[start : start + _CHUNK], ids[start : start + _CHUNK]
-            vectors = self._vectors.take(rows, 0)  # in half the time of self._vectors[rows]
-            sound = (self._ids[rows] == wanted) & (
-                _checksums(vectors, wanted) == self._checksums[rows]
-            )
-            yield (wanted, vectors) if sound.all() else (wanted[sound], vectors[sound])
+            # take needs half the time of self._vectors[rows].
+            yield self._sound(wanted, self._vectors.take(rows, 0), rows)
 
-    def all_chunks(self) -> Iterator[tuple[Ids, Float16s]]:
-        """Yield the embeddings that are as they were written. They are read instead of mapped,
-        because all of the file would count as this program's memory.
+    def read(self, ids: Ids) -> tuple[Ids, Float16s]:
+        """Return what `chunks` yields, of ids that lie close together in the file. All from the
+        first to the last is read and not mapped, because what is mapped counts as this program's
+        memory.
         """
-        rows, dimension = self._vectors.shape
+        dimension = self._vectors.shape[1]
+        places = self._places(ids)
+        first, count = (places[0], places[-1] - places[0] + 1) if len(ids) else (0, 0)
+        vectors = np.zeros(0, np.float16)
         # Another process may have removed the file, or put a shorter one in its place.
         with contextlib.suppress(OSError), self._path.open("rb") as file:
-            for start in range(0, rows, _CHUNK):
-                ids = self._ids[start : start + _CHUNK]
-                vectors = np.fromfile(file, "<f2", len(ids) * dimension)
-                if len(vectors) < len(ids) * dimension:
-                    return
-                vectors = vectors.reshape(len(ids), dimension)
-                sound = _checksums(vectors, ids) == self._checksums[start : start + _CHUNK]
-                yield ids[sound], vectors[sound]
+            file.seek(2 * dimension * first)
+            vectors = np.fromfile(file, "<f2", dimension * count)
+        if not count or len(vectors) < dimension * count:
+            return ids[:0], np.zeros((0, dimension), np.float16)
+        return self._sound(ids, vectors.reshape(count, dimension)[places - first], places)
+
+    def _places(self, ids: Ids) -> npt.NDArray[np.intp]:
+        """Return the row of each id, if the file has it."""
+        return np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+
+    def _sound(
+        self, ids: Ids, vectors: Float16s, rows: npt.NDArray[np.intp]
+    ) -> tuple[Ids, Float16s]:
+        """Return those of the ids and embeddings that are in these rows as they were written."""
+        sound = (self._ids[rows] == ids) & (_checksums(vectors, ids) == self._checksums[rows])
+        return (ids, vectors) if sound.all() else (ids[sound], vectors[sound])
 
 
-def write(ids: Ids, directory: Path, embeddings: Embeddings, generation: int) -> VectorFile | None:
+def chunks(
+    file: VectorFile | None, embeddings: Embeddings, ids: Ids, changed: Ids = NO_IDS
+) -> Iterator[tuple[Ids, Float16s]]:
+    """Yield the embeddings of `ids`, ascending: from the file what it has, which takes a fraction
+    of the time, and from the catalog what is left. The file is not asked for the ids, ascending, of
+    what has `changed` since it was written.
+    """
+    if file is None:
+        yield from embeddings.chunks(ids)
+        return
+    for start in range(0, len(ids), _READ):
+        embeddings.check_stop()
+        wanted = ids[start : start + _READ]
+        found, vectors = file.read(np.setdiff1d(wanted, changed, assume_unique=True))
+        yield found, vectors
+        if len(left := np.setdiff1d(wanted, found, assume_unique=True)):
+            yield from embeddings.chunks(left)
+
+
+def write(
+    ids: Ids,
+    directory: Path,
+    embeddings: Embeddings,
+    generation: int,
+    earlier: VectorFile | None = None,
+    changed: Ids = NO_IDS,
+) -> VectorFile | None:
     """Write the file of the photos with these ids, ascending, remove those of earlier generations,
-    and return the new one; None where that is not possible.
+    and return the new one; None where that is not possible. What has not `changed` since an earlier
+    file was written is copied from there.
     """
     if embeddings.dimension % _WORD or not len(ids):
         return None
@@ -89,7 +127,7 @@ def write(ids: Ids, directory: Path, embeddings: Embeddings, generation: int) ->
         target = index_files.path_of(directory, embeddings.token, generation, VECTORS)
         with written_whole(target, flush=False) as unfinished, unfinished.open("xb") as file:
             length = len(ids) * _row_bytes(embeddings.dimension)
-            checksum = _write_rows(file, ids, embeddings)
+            checksum = _write_rows(file, ids, embeddings, earlier, changed)
             footer = FOOTER.pack(_MAGIC, len(ids), len(ids), length, 0, checksum)
             file.write(footer + CHECKSUM.pack(zlib.crc32(footer)))
         index_files.remove_older(directory, embeddings.token, generation, VECTORS)
@@ -113,7 +151,9 @@ def open_exactly(directory: Path, embeddings: Embeddings, generation: int) -> Ve
         return None
 
 
-def _write_rows(file: BinaryIO, ids: Ids, embeddings: Embeddings) -> int:
+def _write_rows(
+    file: BinaryIO, ids: Ids, embeddings: Embeddings, earlier: VectorFile | None, changed: Ids
+) -> int:
     """Write the embeddings as the catalog has them now, and return the CRC-32 of all that was
     written. The row of a photo that was removed meanwhile has no valid checksum.
     """
@@ -122,7 +162,7 @@ def _write_rows(file: BinaryIO, ids: Ids, embeddings: Embeddings) -> int:
     for start in range(0, len(ids), _WRITTEN):
         wanted = ids[start : start + _WRITTEN]
         vectors = np.zeros((len(wanted), embeddings.dimension), "<f2")
-        for found, halves in embeddings.chunks(wanted):
+        for found, halves in chunks(earlier, embeddings, wanted, changed):
             places = np.searchsorted(wanted, found)
             vectors[places] = halves
             checksums[start + places] = _checksums(halves, found)
