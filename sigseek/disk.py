@@ -89,6 +89,22 @@ def first_there(photos: Sequence[Sequence[str]]) -> list[str | None]:
     return [_first(paths, is_there) for paths in photos] if found is None else found
 
 
+def ask_of_each(
+    paths: Sequence[str], question: Callable[[str], _Out], if_silent: _Out
+) -> list[_Out]:
+    """Return what the question returns for each path, or `if_silent` where a disk does not answer.
+
+    All are asked together, which takes a tenth of the time of a question for each path. If there is
+    no answer, a question for each finds out which disk is silent.
+    """
+    found: list[_Out] | None = None
+    if paths and not _some_are_silent():
+        found = ask(Path(paths[0]).parent, lambda: [question(path) for path in paths], None)
+    if found is None:
+        return [ask(Path(path).parent, partial(question, path), if_silent) for path in paths]
+    return found
+
+
 def _first(paths: Sequence[str], has: Callable[[str], bool]) -> str | None:
     return next(filter(has, paths), None)
 

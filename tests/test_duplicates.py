@@ -15,9 +15,10 @@ from PIL.MpoImagePlugin import MpoImageFile
 import sigseek
 from benchmarks.photographs import ATTACKS, come_in, tripod_shot
 from sigseek import DuplicateGroup
+from sigseek.search.duplicates import sketch_rows
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.results import DuplicateKind
-from sigseek.search.duplicates.sketch_rows import read_rows
+from sigseek.search.duplicates.sketch_rows import KeptLevels, read_levels, read_rows
 from sigseek.storage import Catalog
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
@@ -311,7 +312,7 @@ def test_an_mpo_with_what_the_other_eye_sees_is_no_copy_of_a_picture(
 
 
 def test_pairs_that_only_embeddings_lead_to_are_alike(
-    library: sigseek.Library, photos: Path
+    library: sigseek.Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two crops from a corner look like one shot, but no hash leads from one to the other."""
     image = photograph(1, SIZE)
@@ -329,6 +330,11 @@ def test_pairs_that_only_embeddings_lead_to_are_alike(
     rows = read_rows(catalog, catalog.photos_with_files(), sigseek.Stop())
     look = CloseLook(catalog, rows, np.array(pair))
     assert look.same_shot(np.array([pair])).tolist() == [True], "near, if a hash had led to it"
+    monkeypatch.setattr(sketch_rows, "_MOST_KEPT", 5)
+    kept = KeptLevels(catalog, rows)
+    for some in ([3, 1, 0], [0, 7, 3, 9], [8, 1, 9], []):
+        wanted = np.array(some, np.int64)
+        assert (kept.of(wanted) == read_levels(catalog, rows, wanted)).all()
     catalog.close()
 
 

@@ -56,9 +56,9 @@ half the size. One of their pixels is 0.0625.
 """
 _FINE_SETTLED = 0.002
 """The same in whole sketches."""
-_TOGETHER = 65_536
-"""Pixels of pictures that are laid over others at the same time, so that they fit the processor's
-cache.
+_TOGETHER = 131_072
+"""Pixels of pictures that are laid over others at the same time. With fewer, threads wait for each
+other more often, and with more, the pictures no longer fit the processor's cache.
 """
 
 
@@ -502,17 +502,16 @@ def _detail_likeness(wanted: Floats, levels: Floats, within: Floats) -> Floats:
     """Return the likeness (n,) of the detail of two pictures (n, pixels) that lie over each
     other.
     """
-    return _trimmed_correlation(_detail(wanted, within), _detail(levels, within), within)
+    side = round(wanted.shape[1] ** 0.5)
+    shape = (len(wanted), side, side)
+    weight: Floats = np.maximum(smooth(smooth(within.reshape(shape))), 1e-3)
 
+    def detail(each: Floats) -> Floats:
+        smoothed = smooth(smooth((each * within).reshape(shape)))
+        smoothed /= weight
+        return each - smoothed.reshape(each.shape)
 
-def _detail(levels: Floats, within: Floats) -> Floats:
-    """Return the levels (n, pixels) without what is smooth in them."""
-    side = round(levels.shape[1] ** 0.5)
-    shape = (len(levels), side, side)
-    weight = smooth(smooth(within.reshape(shape)))
-    smoothed = smooth(smooth((levels * within).reshape(shape)))
-    found = levels - (smoothed / np.maximum(weight, 1e-3)).reshape(len(levels), -1)
-    return found.astype(np.float32, copy=False)
+    return _trimmed_correlation(detail(wanted), detail(levels), within)
 
 
 def _difference(wanted: Floats, levels: Floats, within: Floats) -> Floats:

@@ -5,6 +5,7 @@ come in between two shots makes a large difference in one place. Brightness and 
 count, nor does any other curve that takes the levels of one picture to those of the other.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,10 @@ _DARKEST, _BRIGHTEST = 4, 250
 """The levels beyond which a picture may have been cut off."""
 _FITS = 4
 """How often a tone curve is fitted, each time with less weight for pixels that are far from it."""
+_FITTING = threading.Lock()
+"""Held while tone curves are fitted to a pair. Threads that fit at the same time would hand over
+Python's own lock for each of many small arrays, and take twice as long.
+"""
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,14 @@ def tone_curve(levels: Floats, wanted: Floats) -> ToneCurve:
         target += np.bincount(left + 1, upper * wanted, _KNOTS)
         values = np.linalg.solve(matrix, target)
         error = np.abs(wanted - np.interp(levels, knots, values))
-        weight = whole / (1 + (error / max(2.0, 3 * float(np.median(error)))) ** 2)
+        weight = whole / (1 + (error / max(2.0, 3 * _median(error))) ** 2)
     return ToneCurve(knots, values)
+
+
+def _median(values: npt.NDArray[np.float64]) -> float:
+    """Return what numpy's `median` does, in a third of the time."""
+    middle = [(len(values) - 1) // 2, len(values) // 2]
+    return float(np.partition(values, middle)[middle].mean())
 
 
 def differences(one: Floats, other: Floats, within: npt.NDArray[np.bool_]) -> Floats:
@@ -167,7 +178,8 @@ def _changed(
     for place in np.flatnonzero(_greatest(left, slopes, inside) > most).tolist():
         some = slice(place, place + 1)
         if inside[place].any():
-            left = differences(one[place], other[place], inside[place])[None]
+            with _FITTING:
+                left = differences(one[place], other[place], inside[place])[None]
             found[place] = _greatest(left, slopes[some], inside[some])[0] > most[place]
     return found
 

@@ -22,7 +22,7 @@ from sigseek.search.duplicates.changes import Allowed, changed
 from sigseek.search.duplicates.finer_look import FinerLook
 from sigseek.search.duplicates.first_likeness import FirstLikeness
 from sigseek.search.duplicates.overlays import NOTHING_CHANGED, Overlays, joined
-from sigseek.search.duplicates.sketch_rows import SketchRows, read_levels, row_sizes
+from sigseek.search.duplicates.sketch_rows import KeptLevels, SketchRows, read_levels, row_sizes
 from sigseek.storage import CatalogReader
 from sigseek.storage.perceptual_hash import (
     LEAST_QUALITY,
@@ -145,16 +145,20 @@ class _Shapes:
 class CloseLook:
     """Tells which of some pairs of photos are one shot.
 
-    `photo_ids` are the ids of all photos in the pairs.
+    `photo_ids` are the ids of all photos in the pairs. `kept` may have some of their sketches.
     """
 
     def __init__(
-        self, catalog: CatalogReader, rows: SketchRows, photo_ids: npt.NDArray[np.int64]
+        self,
+        catalog: CatalogReader,
+        rows: SketchRows,
+        photo_ids: npt.NDArray[np.int64],
+        kept: KeptLevels | None = None,
     ) -> None:
         self.rows = rows
         self._sizes = catalog.picture_sizes(photo_ids.tolist())
         self._known = np.flatnonzero(np.isin(rows.ids, photo_ids))
-        self._levels = read_levels(catalog, rows, self._known)
+        self._levels = kept.of(self._known) if kept else read_levels(catalog, rows, self._known)
 
     def confirmed(
         self, overlays: Overlays, finer: FinerLook | None = None, extra_detail: float = 0.0

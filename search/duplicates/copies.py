@@ -87,8 +87,7 @@ class Copies:
     def look_at_files(self, ids: Sequence[int]) -> None:
         """Look at the files of photos that were not looked at yet."""
         unknown = [id_ for id_ in ids if id_ not in self.files]
-        for id_, files in self._catalog.present_files(unknown).items():
-            self.files[id_] = look_at(files)
+        self.files |= look_at(self._catalog.present_files(unknown))
 
     def file_rank(self, file: FileNow) -> FileRank:
         """Return what files of one picture are ordered by, the best first."""

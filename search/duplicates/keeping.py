@@ -2,9 +2,10 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path, PurePath
 
 from sigseek import disk
@@ -21,6 +22,10 @@ _FORMATS = (
 """Formats of pictures, those that cameras make first. All others come after them."""
 _SAME_TIME = 2_000_000_000
 """Nanoseconds within which two times of change are the same. Some disks keep even seconds."""
+_ASKED_TOGETHER = 1_000
+"""Files that a disk is asked about in one question."""
+_Status = tuple[os.stat_result | None, bool]
+"""The status of a file, None where it is not there, and whether the path is a symbolic link."""
 _METADATA = (
     "taken_at", "camera", "lens", "latitude", "city", "rating", "title", "description", "keywords",
     "people",
@@ -117,9 +122,18 @@ def file_reason(best: FileNow, other: FileNow, prefer: Sequence[Path]) -> str:
     return next((name for name, one, two in measures if one != two), "first by path")
 
 
-def look_at(files: Sequence[PhotoFile]) -> list[FileNow]:
-    """Return the files as they are on the disk now, by path."""
-    return sorted(map(_now, files), key=lambda file: file.path)
+def look_at(photos: Mapping[int, Sequence[PhotoFile]]) -> dict[int, list[FileNow]]:
+    """Return the files of photos as they are on the disk now, those of each photo by path."""
+    every = [file for files in photos.values() for file in files]
+    statuses: list[_Status] = []
+    for first in range(0, len(every), _ASKED_TOGETHER):
+        paths = [file.path for file in every[first : first + _ASKED_TOGETHER]]
+        statuses += disk.ask_of_each(paths, _status, (None, False))
+    now = iter(map(_now, every, statuses))
+    return {
+        id_: sorted(islice(now, len(files)), key=lambda file: file.path)
+        for id_, files in photos.items()
+    }
 
 
 def is_in_bin(path: str) -> bool:
@@ -140,25 +154,20 @@ def metadata_count(photo: PhotoRecord) -> int:
     return sum(bool(getattr(photo, name)) for name in _METADATA)
 
 
-def _now(file: PhotoFile) -> FileNow:
-    path = Path(file.path)
-    silent: tuple[os.stat_result | None, bool] = None, False
-    try:
-        status, is_link = disk.ask(path.parent, lambda: _status(path), silent)
-    except OSError:
-        status, is_link = silent
+def _now(file: PhotoFile, found: _Status) -> FileNow:
+    status, is_link = found
     inode = _inode(file, status) if status else None
     is_changed = status is not None and _is_changed(file, status)
     return FileNow(file.path, file.size, file.mtime_ns, inode, is_changed, is_link)
 
 
-def _status(path: Path) -> tuple[os.stat_result, bool]:
-    """Return the status of a file, and whether the path is a symbolic link to it. Raises OSError if
-    there is none.
-    """
-    status = path.lstat()
-    is_link = stat.S_ISLNK(status.st_mode)
-    return path.stat() if is_link else status, is_link
+def _status(path: str) -> _Status:
+    try:
+        status = os.lstat(path)
+        is_link = stat.S_ISLNK(status.st_mode)
+        return Path(path).stat() if is_link else status, is_link
+    except OSError:
+        return None, False
 
 
 def _is_changed(file: PhotoFile, status: os.stat_result) -> bool:

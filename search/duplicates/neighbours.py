@@ -168,8 +168,9 @@ def _cosines(vectors: npt.NDArray[np.float16], pairs: Rows, stop: Stop) -> Float
     def of_some(first: int) -> Floats:
         stop.check()
         one, other = pairs[first : first + _PAIRS].T
+        once, places = np.unique(one, return_inverse=True)  # a photo has several pairs in a row
         found: Floats = np.einsum(
-            "nd,nd->n", vectors[one].astype(np.float32), vectors[other].astype(np.float32)
+            "nd,nd->n", vectors[once].astype(np.float32)[places], vectors[other].astype(np.float32)
         )
         return found
 

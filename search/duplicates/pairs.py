@@ -18,7 +18,7 @@ from sigseek.search.duplicates.finer_look import FinerLook, Pictures
 from sigseek.search.duplicates.groups import Pair, ordered
 from sigseek.search.duplicates.nearer_shot import farther_pairs
 from sigseek.search.duplicates.overlays import Overlays
-from sigseek.search.duplicates.sketch_rows import SketchRows, read_rows, row_sizes
+from sigseek.search.duplicates.sketch_rows import KeptLevels, SketchRows, read_rows, row_sizes
 from sigseek.storage import Catalog, CatalogReader
 from sigseek.storage.perceptual_hash import (
     CROPS,
@@ -172,6 +172,7 @@ class _Comparison:
         rich = rows.quality >= LEAST_QUALITY
         self._catalog = catalog
         self._all = rows
+        self._levels = KeptLevels(catalog, rows)
         self._finer = finer
         self._stop = stop
         self._known = np.flatnonzero(rich & np.isin(rows.ids, compared))
@@ -217,7 +218,7 @@ class _Comparison:
             self._stop.check()
             some = overlays.part(slice(first, first + _COMPARED))
             one, other = ids[some.around], ids[some.inside]
-            look = CloseLook(self._catalog, self._all, np.union1d(one, other))
+            look = CloseLook(self._catalog, self._all, np.union1d(one, other), self._levels)
             same = look.confirmed(some, self._finer)
             found |= set(map(ordered, one[same].tolist(), other[same].tolist()))
         return found

@@ -21,7 +21,7 @@ rounds, as many pairs are found.
 """
 _ROUNDS = 4
 """How often the index moves its lists to the middle of their vectors."""
-_BLOCK = 1_000
+_BLOCK = 10_000
 """Vectors that are added to the index, or searched for, together."""
 
 
@@ -52,15 +52,30 @@ def nearest_pairs(
     for first in range(0, count, _BLOCK):
         stop.check()
         index.add(vectors[first : first + _BLOCK])
+    order = np.arange(count)
+    if count > _FEW_FOR_LISTS:
+        # Vectors of one list search nearly the same lists, which the processor's cache then has.
+        order = np.concatenate([_listed(of_lists, number) for number in range(lists)])
     pairs = []
     for first in range(0, count, _BLOCK):
         stop.check()
-        asked = np.arange(first, min(first + _BLOCK, count))
+        asked = order[first : first + _BLOCK]
         far, near = index.search(vectors[asked], min(neighbours + 1, count))
         one = np.repeat(asked, near.shape[1])
         other = near.ravel()
         real = (other >= 0) & (other != one) & (far.ravel() <= farthest)
         pairs.append(np.stack([one[real], other[real]], axis=1))
-        told(int(asked[-1]) + 1)
+        told(min(first + _BLOCK, count))
     both = np.sort(np.concatenate(pairs), axis=1)
     return np.stack(np.divmod(np.unique(both[:, 0] * count + both[:, 1]), count), axis=1)
+
+
+def _listed(index: faiss.IndexIVF, number: int) -> Rows:
+    """Return the rows (n,) of the vectors in a list of the index."""
+    lists = index.invlists
+    assert lists is not None
+    size = lists.list_size(number)
+    if not size:
+        return np.empty(0, np.int64)
+    rows: Rows = faiss.rev_swig_ptr(lists.get_ids(number), size).copy()
+    return rows

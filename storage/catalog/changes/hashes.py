@@ -62,10 +62,10 @@ class HashWriter(Writer):
         rows = [{"first_id": min(pair), "second_id": max(pair)} for pair in pairs]
         keys = ["first_id", "second_id"]
         self._dialect.put(self._connection, NEAR_PAIR, keys, rows, overwrite=False)
+        compared = update(PHOTO).where(self._dialect.is_among(PHOTO.c.id, "ids"))
         for chunk in statement_chunks(photo_ids):
-            self._connection.execute(
-                update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(pairs_version=version)
-            )
+            ids = {"ids": self._dialect.ids(chunk)}
+            self._connection.execute(compared.values(pairs_version=version), ids)
 
     def remove_near_pairs(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Note that these pairs do not look like one shot."""

@@ -327,6 +327,6 @@ def present_files(connection: Connection, ids: Sequence[int]) -> dict[int, list[
     for chunk in statement_chunks(ids):
         rows = connection.execute(query.where(FILE.c.photo_id.in_(chunk)))
         for photo_id, folder, path, size, mtime_ns, sidecars in rows:
-            absolute = str(PurePath(folder, path))
+            absolute = os.path.join(folder, path)  # noqa: PTH118 - a fifth of PurePath's time
             found[photo_id].append(PhotoFile(absolute, size, mtime_ns, sidecars))
     return found

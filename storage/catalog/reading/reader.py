@@ -50,10 +50,12 @@ class Reader:
             raise self._dialect.describe(error) from error
 
     def _photo_columns(self, ids: Sequence[int], *columns: Column[Any]) -> Iterator[Any]:
-        """Yield a row for each photo with one of these ids: its id, and the values of the columns
-        of the table of photos.
+        """Yield the driver's own row for each photo with one of these ids: its id, and the values
+        of the columns of the table of photos.
         """
         query = select(PHOTO.c.id, *columns).where(self._dialect.is_among(PHOTO.c.id, "ids"))
         with self._connect() as connection:
             for chunk in statement_chunks(ids):
-                yield from connection.execute(query, {"ids": self._dialect.ids(chunk)})
+                given, count = {"ids": self._dialect.ids(chunk)}, len(chunk)
+                for rows in self._dialect.stream(connection, query, given, count, are_few=True):
+                    yield from rows
