@@ -132,7 +132,8 @@ def check_counts(
         for most in ("_MOST_VALUES", "_MOST_NAMESAKES"):
             patch.setattr(index_counts, most, 1)
             assert moment.count_photos_by(kind) == expected
-    patch.setattr(reading, "_TOGETHER", 70)  # so that there are several questions
+    for together in ("_TOGETHER", "_TOGETHER_ON_SERVER"):
+        patch.setattr(reading, together, 70)  # so that there are several questions
     by_id = dict(zip(ids, photos, strict=True))
     rng = np.random.default_rng(9)
     for size in (0, 1, 30, 100, 151, 250, 299, 300):

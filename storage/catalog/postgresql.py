@@ -10,6 +10,7 @@ import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, ExecutionContext
@@ -326,10 +328,19 @@ class PostgreSqlDialect:
         where: ColumnElement[bool],
         values: Mapping[str, Any],
     ) -> list[dict[tuple[Any, ...], int]]:
-        """Return the counts, which the server makes for one group after the other."""
-        queries = [select(func.count(), *group).where(where).group_by(*group) for group in groups]
-        rows = [connection.execute(query, values) for query in queries]
-        return [{tuple(found): count for count, *found in of_group} for of_group in rows]
+        """Return the counts, which the server makes in one pass over the rows."""
+        columns = [column for group in groups for column in group]
+        sets = func.grouping_sets(*(tuple_(*group) for group in groups))
+        # A bit for each group, that of the last one the lowest. The group that a row is of has 0.
+        of_others = func.grouping(*(group[0] for group in groups))
+        query = select(of_others, func.count(), *columns).where(where).group_by(sets)
+        ends = list(accumulate(map(len, groups)))
+        slices = [slice(end - len(group), end) for end, group in zip(ends, groups, strict=True)]
+        counts: list[dict[tuple[Any, ...], int]] = [{} for _ in groups]
+        for bits, count, *row in connection.execute(query, values):
+            number = len(groups) - (bits ^ ((1 << len(groups)) - 1)).bit_length()
+            counts[number][tuple(row[slices[number]])] = count
+        return counts
 
     def go_on_counting_ids(self, connection: Connection) -> None:
         """Set the sequences of all tables."""

@@ -31,7 +31,11 @@ photos.
 """
 
 _TOGETHER = 20_000
-"""The number of photos that one question is about. Several threads share the questions."""
+"""The number of photos that one question to a file is about. Several threads share the questions.
+"""
+_TOGETHER_ON_SERVER = 500_000
+"""The same on a server, which no other threads ask, and which may read all rows for each question.
+"""
 _MANY_TO_GROUP = 50_000
 """From this number of photos on, all photos are counted in indexes. To group fewer takes no longer
 than to prepare the statements for that.
@@ -107,8 +111,9 @@ class FacetReader(Reader):
         self, kinds: Sequence[FacetKind], ids: Ids, sign: int
     ) -> list[Callable[[], KindCounts]]:
         """Return questions about parts of the photos, whose counts are multiplied by the sign."""
-        starts = range(0, max(1, len(ids)), _TOGETHER)  # of no photos, too, there is one part
-        parts = [ids[start : start + _TOGETHER] for start in starts]
+        together = _TOGETHER if self._dialect.file else _TOGETHER_ON_SERVER
+        starts = range(0, max(1, len(ids)), together)  # of no photos, too, there is one part
+        parts = [ids[start : start + together] for start in starts]
         return [partial(self._count_part, kinds, part, sign) for part in parts]
 
     def _count_part(self, kinds: Sequence[FacetKind], ids: Ids, sign: int) -> KindCounts:
