@@ -50,6 +50,10 @@ class CheckpointEmbeddings:
         """See `Embeddings.ids`."""
         return self._catalog.embedded_ids(self._checkpoint.id, up_to_generation)
 
+    def removed_after(self, generation: int) -> Ids:
+        """See `Embeddings.removed_after`."""
+        return self._catalog.removed_embeddings(self._checkpoint.id, generation)
+
     def count_after(self, generation: int, most: int) -> int:
         """See `Embeddings.count_after`."""
         return self._catalog.count_embeddings_after(self._checkpoint.id, generation, most)

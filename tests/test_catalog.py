@@ -867,6 +867,8 @@ def test_photos_of_one_picture_become_one(catalog: Catalog, tmp_path: Path) -> N
     assert [record.embeddings for record in after] == [2, 1]
     assert all(record.generation > old for record, old in zip(after, before, strict=True))
     assert catalog.count_embeddings_after(second.id, before[1], 10) == 1
+    removed = [catalog.removed_embeddings(id_, 0).tolist() for id_ in (checkpoint.id, second.id)]
+    assert removed == [[ids[1]], [ids[1]]], "its embedding was there already, and was given away"
     assert catalog.find_photo(b"picture") == ids[0]
 
 

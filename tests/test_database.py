@@ -39,6 +39,7 @@ from sigseek.storage import (
     PhotoFacts,
 )
 from sigseek.storage.catalog import schema
+from sigseek.storage.catalog.changes import embeddings as changed_embeddings
 from sigseek.storage.catalog.columns import PlainText
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.schema import HEAD, migrations_directory
@@ -332,10 +333,38 @@ def test_embeddings_are_counted_as_they_come_and_go(open_catalog: OpenCatalog) -
         catalog, checkpoint, random_unit(2, 2), Path("/p"), ["c", "d"]
     )  # c is embedded again
     assert catalog.checkpoints()[0].embeddings == 4
+    before = catalog.checkpoints()[0].generation
     with catalog.transaction() as transaction:
         transaction.remove_files(1, ["a", "b"])
         transaction.remove_photos_without_files()
-    assert catalog.checkpoints()[0].embeddings == 2
+    record = catalog.checkpoints()[0]
+    assert (record.embeddings, record.generation) == (2, before + 1)
+    assert catalog.removed_embeddings(checkpoint.id, before).tolist() == [1, 2]
+    with catalog.transaction() as transaction:
+        transaction.remove_embeddings(checkpoint.id, [3])
+    assert catalog.removed_embeddings(checkpoint.id, before).tolist() == [1, 2, 3]
+    assert catalog.removed_embeddings(checkpoint.id, before + 1).tolist() == [3]
+    assert catalog.removed_embeddings(checkpoint.id, before + 2).tolist() == []
+
+
+def test_the_newest_removals_are_kept(
+    open_catalog: OpenCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changed_embeddings, "_KEPT_REMOVALS", 2)
+    catalog = open_catalog()
+    checkpoint = add_checkpoint(catalog, 2)
+    add_photos(catalog, checkpoint, random_unit(6, 2), Path("/p"), list("abcdef"))
+    before = catalog.checkpoints()[0].generation
+    kept = []
+    for paths in ("a", "b", "c", "def"):
+        with catalog.transaction() as transaction:
+            transaction.remove_files(1, list(paths))
+            transaction.remove_photos_without_files()
+        kept.append(catalog.removed_embeddings(checkpoint.id, before).tolist())
+    assert kept == [[1], [1, 2], [2, 3], []], "those of one generation go together"
+    with catalog.transaction() as transaction:
+        transaction.remove_checkpoint(checkpoint.id)
+    assert catalog.removed_embeddings(checkpoint.id, before).tolist() == []
 
 
 def test_removing_a_photo_looks_at_no_other_photos_embeddings(tmp_path: Path) -> None:

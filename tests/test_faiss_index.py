@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from benchmarks.geometry import Geometry
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
+from sigseek.storage.catalog.changes import embeddings as changed_embeddings
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss as faiss_index
 from sigseek.storage.index import faiss_build, faiss_file, index_files
@@ -135,6 +136,30 @@ def test_many_removed_photos_make_a_new_file(
     index = opened(catalog, directory)
     assert len(index) == 50
     check_exact(catalog, index)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_was_removed_is_known_without_the_ids_of_all(
+    library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """All ids are compared where the removals were forgotten."""
+    catalog, checkpoint, directory = library
+    add(catalog, checkpoint, 200, seed=1)
+    opened(catalog, directory)
+    monkeypatch.setattr(changed_embeddings, "_KEPT_REMOVALS", 20_000 if is_known else 0)
+    forget(catalog, 1, range(10))
+    add(catalog, checkpoint, 5, seed=2)
+    asked = []
+
+    def ids(self: CheckpointEmbeddings, generation: int | None = None) -> npt.NDArray[np.int64]:
+        asked.append(generation)
+        return catalog.embedded_ids(checkpoint.id, generation)
+
+    monkeypatch.setattr(CheckpointEmbeddings, "ids", ids)
+    index = opened(catalog, directory)
+    assert len(index) == 195
+    check_exact(catalog, index)
+    assert asked == ([] if is_known else [None])
 
 
 @pytest.mark.parametrize(

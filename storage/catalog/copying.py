@@ -20,6 +20,7 @@ from sigseek.storage.catalog.tables import (
     FORMER_PHOTO,
     METADATA,
     ORDER_REVISION,
+    REMOVED_EMBEDDING,
     SETTING,
     TASK,
     WORKER,
@@ -29,9 +30,17 @@ _TOGETHER = 1_000
 """Rows that are compared and written together."""
 _OWN_SETTINGS = ("library_id", schema.READABLE)
 """Settings that belong to a database and not to what it holds."""
-_OWN_TABLES = (TASK, WORKER, ORDER_REVISION, FORMER_PHOTO, FORMER_FILE, FORMER_FOLDER)
+_OWN_TABLES = (
+    TASK,
+    WORKER,
+    ORDER_REVISION,
+    FORMER_PHOTO,
+    FORMER_FILE,
+    FORMER_FOLDER,
+    REMOVED_EMBEDDING,
+)
 """Tables that belong to a database. Processes that index the source together do not index its copy,
-and pages of a list of the source are no pages of one of the copy.
+pages of a list of the source are no pages of one of the copy, and the copy has no index files yet.
 """
 _TABLES = [table for table in METADATA.sorted_tables if table not in _OWN_TABLES]
 """The tables that are copied; those that others refer to come first."""

@@ -284,6 +284,16 @@ CREATE TABLE former_folder (
 	path VARCHAR NOT NULL, 
 	PRIMARY KEY (id)
 );
+CREATE TABLE removed_embedding (
+	checkpoint_id INTEGER NOT NULL, 
+	generation INTEGER NOT NULL, 
+	photo_id INTEGER NOT NULL, 
+	PRIMARY KEY (checkpoint_id, generation, photo_id), 
+	FOREIGN KEY(checkpoint_id) REFERENCES checkpoint (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+
+;
 CREATE INDEX ix_file_photo_id ON file (photo_id);
 CREATE INDEX ix_embedding_generation ON embedding (checkpoint_id, generation);
 CREATE INDEX ix_embedding_photo_id ON embedding (photo_id);
@@ -318,3 +328,4 @@ CREATE INDEX ix_task_worker_id ON task (worker_id);
 CREATE INDEX ix_former_photo_number ON former_photo (number);
 CREATE INDEX ix_former_file_number ON former_file (number);
 CREATE INDEX ix_former_folder_number ON former_folder (number);
+CREATE TRIGGER removed_embedding_insert AFTER DELETE ON embedding BEGIN INSERT OR IGNORE INTO removed_embedding (checkpoint_id, generation, photo_id) SELECT id, generation + 1, old.photo_id FROM checkpoint WHERE id = old.checkpoint_id; END;

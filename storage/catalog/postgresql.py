@@ -528,6 +528,20 @@ def _make_tables(connection: Connection) -> None:
             f"REFERENCING {rows} TABLE AS changed_rows FOR EACH STATEMENT "
             f"EXECUTE FUNCTION {name}()"
         )
+    # It runs after `embedding_count_delete`, as triggers do by name, which has locked the
+    # checkpoint's row: the generation is still the same when the transaction counts it up.
+    connection.exec_driver_sql(
+        "CREATE FUNCTION removed_embedding_insert() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO removed_embedding (checkpoint_id, generation, photo_id) "
+        "SELECT checkpoint.id, checkpoint.generation + 1, photo_id FROM removed_rows "
+        "JOIN checkpoint ON checkpoint.id = removed_rows.checkpoint_id ON CONFLICT DO NOTHING; "
+        "RETURN NULL; END $$"
+    )
+    connection.exec_driver_sql(
+        "CREATE TRIGGER removed_embedding_insert AFTER DELETE ON embedding "
+        "REFERENCING OLD TABLE AS removed_rows FOR EACH STATEMENT "
+        "EXECUTE FUNCTION removed_embedding_insert()"
+    )
 
 
 @cache

@@ -502,6 +502,25 @@ EMBEDDING = Table(
 )
 
 
+class RemovedEmbeddingColumns(TypedColumns):
+    """An embedding that a checkpoint no longer has. Triggers on `embedding` add it.
+
+    An index file of an earlier generation learns from it which of its rows no longer count. Only
+    the newest are kept, because an index that has many such rows is made again.
+    """
+
+    checkpoint_id: Named[int] = _id_of("checkpoint", primary_key=True)
+    generation: Named[int] = Column(WHOLE, primary_key=True)
+    """The checkpoint's generation as of the transaction that removed it."""
+    photo_id: Named[int] = Column(WHOLE, primary_key=True)
+    """The id of the photo, which may be gone."""
+
+
+REMOVED_EMBEDDING = Table(
+    "removed_embedding", METADATA, RemovedEmbeddingColumns, sqlite_with_rowid=False
+)
+
+
 class FailureColumns(TypedColumns):
     """A file or directory that could not be used."""
 

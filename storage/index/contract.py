@@ -63,6 +63,12 @@ class Embeddings(Protocol):
         """
         ...
 
+    def removed_after(self, generation: int) -> Ids:
+        """Return ids (n,) of photos whose embeddings were removed after the generation, ascending.
+        Removals of long ago may be forgotten, and some of the photos may be embedded again.
+        """
+        ...
+
     def count_after(self, generation: int, most: int) -> int:
         """Return how many embeddings are newer than the generation; counted up to `most` only."""
         ...

@@ -189,18 +189,11 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
     """Return the stored index with what came later and without what no longer holds."""
     dimension = embeddings.dimension
     later_ids, later = collected(embeddings.chunks_after(stored.generation), dimension)
-    superseded = NO_IDS
-    # The counts are equal unless rows were removed or embedded again, or the file lacks some.
-    if stored.rows + len(later_ids) != embeddings.count:
-        # In order, so that a million are compared in a twentieth of the time of numpy's sets.
-        held, now = np.sort(indexed_ids(stored.index)), embeddings.ids()
-        is_later = contains(np.sort(later_ids), now)
-        superseded = held[~contains(now[~is_later], held)]
-        lacking = now[~(is_later | contains(held, now))]
-        if len(lacking):
-            more_ids, more = collected(embeddings.chunks(lacking), dimension)
-            later_ids = np.concatenate([later_ids, more_ids])
-            later = np.concatenate([later, more])
+    superseded, lacking = _differences(stored, later_ids, embeddings)
+    if len(lacking):
+        more_ids, more = collected(embeddings.chunks(lacking), dimension)
+        later_ids = np.concatenate([later_ids, more_ids])
+        later = np.concatenate([later, more])
     parts = [
         FaissPart(stored.index, superseded),
         FaissPart(flat_index(dimension, [(later_ids, later)])),
@@ -221,6 +214,25 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
     ]
     vectors = vector_file.open_exactly(directory, embeddings, stored.generation)
     return FaissIndex(parts, sampled, embeddings, vectors, superseded)
+
+
+def _differences(stored: StoredIndex, later_ids: Ids, embeddings: Embeddings) -> tuple[Ids, Ids]:
+    """Return the ids, ascending, of the file's rows that were removed or embedded again since, and
+    those that the file should hold and does not. `later_ids` were embedded since.
+    """
+    # The counts are equal unless rows were removed or embedded again, or the file lacks some.
+    if stored.rows + len(later_ids) == embeddings.count:
+        return NO_IDS, NO_IDS
+    # In order, so that a million are compared in a twentieth of the time of numpy's sets.
+    held = np.sort(indexed_ids(stored.index))
+    changed = np.union1d(embeddings.removed_after(stored.generation), later_ids)
+    superseded = changed[contains(held, changed)]
+    if stored.rows - len(superseded) + len(later_ids) == embeddings.count:
+        return superseded, NO_IDS
+    # The file lacks some, or removals were forgotten.
+    now = embeddings.ids()
+    is_later = contains(np.sort(later_ids), now)
+    return held[~contains(now[~is_later], held)], now[~(is_later | contains(held, now))]
 
 
 def _stored_sample(index: StoredIndex, directory: Path, embeddings: Embeddings) -> faiss.Index:

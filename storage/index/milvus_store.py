@@ -194,7 +194,7 @@ class MilvusStore:
         for ids, vectors in batches(new):
             embeddings.check_stop()
             collection.upsert(ids, vectors, generation)
-        self._delete_removed(collection, embeddings)
+        self._delete_removed(collection, embeddings, reached.generation if reached else 0)
         self._wait_for_index(collection, embeddings)
         collection.put_generation(generation)
 
@@ -218,11 +218,18 @@ class MilvusStore:
             time.sleep(0.2)
 
     @staticmethod
-    def _delete_removed(collection: MilvusCollection, embeddings: Embeddings) -> None:
+    def _delete_removed(
+        collection: MilvusCollection, embeddings: Embeddings, after_generation: int
+    ) -> None:
+        """Delete the rows of photos whose embeddings were removed after the generation. Where that
+        leaves too many, removals were forgotten, and all ids are compared.
+        """
         import numpy as np
 
-        photos = len(embeddings.ids())
-        if collection.count() > photos:
+        removed = embeddings.removed_after(after_generation)
+        again = [ids for ids, _ in embeddings.chunks(removed)]
+        collection.delete(np.setdiff1d(removed, np.concatenate([np.zeros(0, np.int64), *again])))
+        if collection.count() > embeddings.count:
             held = np.concatenate([np.zeros(0, np.int64), *collection.ids()])
             # The catalog is asked after the server: another process may have added photos to both,
             # and they are in the catalog first.

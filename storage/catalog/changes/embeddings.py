@@ -3,13 +3,18 @@
 import zlib
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from sigseek.storage.catalog.changes.embedding_pairs import remove_embedding_pairs
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import statement_chunks
-from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING
+from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, REMOVED_EMBEDDING
 from sigseek.storage.records import EmbeddingRecord
+
+_KEPT_REMOVALS = 20_000
+"""Of how many removed embeddings a checkpoint's index can learn without comparing all ids. An index
+file is made again where a quarter as many of its rows no longer count.
+"""
 
 
 class EmbeddingWriter(Writer):
@@ -60,3 +65,19 @@ class EmbeddingWriter(Writer):
             .where(CHECKPOINT.c.id == checkpoint_id)
             .values(embeddings=count.scalar_subquery())
         )
+
+
+def forget_removals(connection: Connection) -> None:
+    """Forget which embeddings were removed, but for the newest of each checkpoint. No index that is
+    still in use asks for the others.
+
+    The transaction has the checkpoints' rows locked, because it has removed embeddings.
+    """
+    removed = REMOVED_EMBEDDING.c
+    newest = select(removed.generation).order_by(removed.generation.desc())
+    for checkpoint_id in connection.scalars(select(CHECKPOINT.c.id)).all():
+        of_checkpoint = removed.checkpoint_id == checkpoint_id
+        last = connection.scalar(newest.where(of_checkpoint).offset(_KEPT_REMOVALS).limit(1))
+        if last is not None:
+            older = delete(REMOVED_EMBEDDING).where(of_checkpoint, removed.generation <= last)
+            connection.execute(older)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, select, update
 
+from sigseek.storage.catalog.changes.embeddings import forget_removals
 from sigseek.storage.catalog.changes.hashes import SKETCH_KEY, hash_columns, sketch_rows
 from sigseek.storage.catalog.changes.pictures import PictureWriter
 from sigseek.storage.catalog.columns import storable
@@ -152,6 +153,7 @@ class PhotoWriter(PictureWriter):
             self._connection.execute(
                 update(CHECKPOINT).values(generation=CHECKPOINT.c.generation + 1)
             )
+            forget_removals(self._connection)
         return removed
 
     def remove_unused_words(self) -> None:
@@ -174,10 +176,18 @@ class PhotoWriter(PictureWriter):
         may have come into use just before.
         """
         unused = select(table.c.id).where(~is_used).order_by(table.c.id)
-        locked = self._connection.scalars(
-            unused.with_for_update(skip_locked=True), execution_options={PLANNED_ANEW: True}
-        ).all()
-        meant = [id_ for id_ in locked if id_ not in keep and (among is None or id_ in among)]
+        queries = [unused]
+        if among is not None:
+            parts = statement_chunks(sorted(among))
+            queries = [unused.where(self._dialect.is_one_of(table.c.id, part)) for part in parts]
+        meant = [
+            id_
+            for query in queries
+            for id_ in self._connection.scalars(
+                query.with_for_update(skip_locked=True), execution_options={PLANNED_ANEW: True}
+            )
+            if id_ not in keep
+        ]
         return sum(
             self._deleted(delete(table).where(table.c.id.in_(part), ~is_used))
             for part in statement_chunks(meant)

@@ -15,6 +15,7 @@ from sigseek.storage.catalog.tables import (
     EMBEDDING,
     FILE,
     PHOTO,
+    REMOVED_EMBEDDING,
     TAG,
 )
 
@@ -99,6 +100,8 @@ class PictureWriter(FormerOrderWriter):
         self._connection.execute(
             update(EMBEDDING).filter_by(**key).values(photo_id=other, generation=generation)
         )
+        removed = {"checkpoint_id": checkpoint_id, "generation": generation, "photo_id": photo}
+        self._connection.execute(REMOVED_EMBEDDING.insert(), removed)
 
     def _outdated(self, photos: Sequence[int], version: int) -> set[int]:
         """Return the photos whose digest was made by a reader older than `version`."""

@@ -14,7 +14,7 @@ from sqlalchemy import Executable, bindparam, func, select
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, PHOTO
+from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, PHOTO, REMOVED_EMBEDDING
 from sigseek.storage.errors import LibraryError
 
 if TYPE_CHECKING:
@@ -54,6 +54,20 @@ class EmbeddingReader(Reader):
         with self._connect() as connection:
             parts = list(self._dialect.fetch_ids(connection, query))
         return np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
+
+    def removed_embeddings(self, checkpoint_id: int, after_generation: int) -> Ids:
+        """Return the ids (n,), ascending, of the photos whose embeddings were removed after the
+        generation, as far as that is still known. Some may have embeddings again.
+        """
+        import numpy as np
+
+        query = select(REMOVED_EMBEDDING.c.photo_id).where(
+            REMOVED_EMBEDDING.c.checkpoint_id == checkpoint_id,
+            REMOVED_EMBEDDING.c.generation > after_generation,
+        )
+        with self._connect() as connection:
+            parts = list(self._dialect.fetch_ids(connection, query))
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
 
     def precision(self, checkpoint_id: int) -> str | None:
         """Return the precision of any one of the checkpoint's embeddings; None without any."""
