@@ -96,9 +96,7 @@ def test_text_is_in_the_order_of_its_bytes_whatever_the_language(postgresql_serv
     url = postgresql_server.english_database()
     dialect = PostgreSqlDialect(url)
     assert orders(dialect, METADATA.tables) == {"C"}
-    config = Config()
-    config.set_main_option("script_location", str(migrations_directory()))
-    migration = ScriptDirectory.from_config(config).get_revision("0021").module
+    migration = scripts().get_revision("0021").module
     older = migration._TEXTS
     with dialect.writers.begin() as connection:
         for table, columns in older.items():  # later columns never had another order
@@ -120,6 +118,49 @@ def test_text_is_in_the_order_of_its_bytes_whatever_the_language(postgresql_serv
     assert orders(dialect, METADATA.tables) == {"C"}
     dialect.close()
     postgresql_server.drop(url)
+
+
+def test_removals_are_noted_on_postgresql_as_a_migration_has_it(postgresql_server: Server) -> None:
+    """A database of before schema 0023 gets the table and the trigger that a new one has."""
+
+    def noting() -> list[tuple[str, ...]]:
+        with dialect.readers.connect() as connection:
+            trigger = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = '{}'"
+            function = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = '{}'"
+            columns = (
+                "SELECT string_agg(attname || format_type(atttypid, 0) || attnotnull, ' '"
+                " ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'removed_embedding'::regclass"
+            )
+            keys = (
+                "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE conrelid = 'removed_embedding'::regclass ORDER BY conname"
+            )
+            name = "removed_embedding_insert"
+            asked = (trigger.format(name), function.format(name), columns, keys)
+            return [tuple(connection.scalars(text(query))) for query in asked]
+
+    url = postgresql_server.database()
+    dialect = PostgreSqlDialect(url)
+    new = noting()
+    assert all(new)
+    postgresql_server.run_in(
+        url, "DROP TABLE removed_embedding; DROP FUNCTION removed_embedding_insert CASCADE"
+    )
+    migration = scripts().get_revision("0023").module
+    with (
+        dialect.writers.begin() as connection,
+        Operations.context(MigrationContext.configure(connection)),
+    ):
+        migration.upgrade()
+    assert noting() == new
+    dialect.close()
+    postgresql_server.drop(url)
+
+
+def scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()))
+    return ScriptDirectory.from_config(config)
 
 
 def orders(dialect: PostgreSqlDialect, tables: Iterable[str]) -> set[str | None]:
@@ -320,9 +361,7 @@ def test_what_is_not_for_sigseek_on_postgresql(postgresql_server: Server, tmp_pa
 
 
 def test_the_newest_migration_is_the_one_written_down() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(migrations_directory()))
-    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+    assert scripts().get_current_head() == HEAD
 
 
 def test_embeddings_are_counted_as_they_come_and_go(open_catalog: OpenCatalog) -> None:
