@@ -184,7 +184,7 @@ def test_rows_that_another_process_adds_meanwhile_are_not_removed(tmp_path: Path
             self.rows -= set(ids.tolist())
 
     rows = Rows()
-    MilvusStore._delete_removed(rows, CheckpointEmbeddings(catalog, checkpoint))
+    MilvusStore._delete_removed(rows, CheckpointEmbeddings(catalog, checkpoint), 0)
     assert rows.rows == set(catalog.embedded_ids(checkpoint.id).tolist())
     assert len(rows.rows) == 3
     catalog.close()
