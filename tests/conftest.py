@@ -105,7 +105,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Have the garbage collector pass over what stays until the end, and look for cycles as rarely
-    as in the program. By default it takes a twentieth of the tests' time.
+    as in the program. By default it took 2 and 7 % of the processor time of some tests.
     """
     gc.collect()
     gc.freeze()

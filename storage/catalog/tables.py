@@ -505,8 +505,8 @@ EMBEDDING = Table(
 class RemovedEmbeddingColumns(TypedColumns):
     """An embedding that a checkpoint no longer has. Triggers on `embedding` add it.
 
-    An index file of an earlier generation learns from it which of its rows no longer count. Only
-    the newest are kept, because an index that has many such rows is made again.
+    An index file of an earlier generation learns from it which of its rows no longer count. Older
+    ones are removed, because an index that has many such rows is made again.
     """
 
     checkpoint_id: Named[int] = _id_of("checkpoint", primary_key=True)

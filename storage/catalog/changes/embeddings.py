@@ -12,8 +12,8 @@ from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, REMOVED_EMBEDD
 from sigseek.storage.records import EmbeddingRecord
 
 _KEPT_REMOVALS = 20_000
-"""Of how many removed embeddings a checkpoint's index can learn without comparing all ids. An index
-file is made again where a quarter as many of its rows no longer count.
+"""An index can learn of so many removed embeddings without comparing all ids. Its file is made
+again where a quarter as many of its rows no longer count.
 """
 
 
@@ -71,7 +71,7 @@ def forget_removals(connection: Connection) -> None:
     """Forget which embeddings were removed, but for the newest of each checkpoint. No index that is
     still in use asks for the others.
 
-    The transaction has the checkpoints' rows locked, because it has removed embeddings.
+    The transaction has counted up the generations of all checkpoints, so their rows are locked.
     """
     removed = REMOVED_EMBEDDING.c
     newest = select(removed.generation).order_by(removed.generation.desc())
