@@ -22,6 +22,7 @@ from sigseek.evaluation.run import evaluate
 from sigseek.progress import Listener, Phase, Progress, Silence, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower, checkpoint
 from sigseek.siglip.checkpoint import read_checkpoint
+from sigseek.siglip.processes import command
 from sigseek.siglip.runtimes import conversion
 from sigseek.siglip.runtimes.conversion import convert, find_conversion
 from sigseek.siglip.yardstick import embeddings
@@ -89,25 +90,45 @@ def test_a_conversion_is_ended_with_its_process(
         assert convert(tiny, "fp32", Silence(), Stop()) == find_conversion(tiny, "fp32")
 
 
-def test_a_tower_that_a_stopped_conversion_has_finished_is_not_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def conversions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of conversions in an empty cache."""
     monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
-    cache = tmp_path / "cache" / "openvino"
+    return tmp_path / "cache" / "openvino"
+
+
+def _between_the_towers(
+    conversions: Path, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> threading.Thread:
+    """Have the next conversion wait before the text tower. Returns the thread that acts then."""
+    monkeypatch.setattr(conversion, "command", lambda _: command("tests.held_export"))
+
+    def run() -> None:
+        while not any(conversions.glob(".making-*/held")):
+            time.sleep(0.005)
+        act()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def _interrupt_main_thread() -> None:
+    main = threading.main_thread().ident
+    assert main
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+def test_a_tower_that_a_stopped_conversion_has_finished_is_not_made_again(
+    tmp_path: Path, conversions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny = read_checkpoint(save_tiny(tmp_path / "tiny"), "tiny")
     stop = Stop()
-
-    def stop_after_the_image_tower() -> None:
-        while not any(cache.glob(".making-*/made/image.xml")):
-            time.sleep(0.005)
-        stop.set()
-
-    watching = threading.Thread(target=stop_after_the_image_tower, daemon=True)
-    watching.start()
+    stopping = _between_the_towers(conversions, stop.set, monkeypatch)
     with pytest.raises(sigseek.StoppedError):
         convert(tiny, "fp32", Silence(), stop)
-    watching.join()
-    (kept,) = cache.iterdir()
+    stopping.join()
+    (kept,) = conversions.iterdir()
     names = ("image.xml", "image.bin")
     before = [(kept / name).stat() for name in names]
     with converting_here():
@@ -117,41 +138,15 @@ def test_a_tower_that_a_stopped_conversion_has_finished_is_not_made_again(
         (one.st_ino, one.st_mtime_ns) for one in before
     ]
     assert find_conversion(tiny, "fp32") == made
-    assert list(cache.iterdir()) == [made]
-
-
-@pytest.fixture
-def conversions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory of conversions in an empty cache."""
-    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "openvino"
-
-
-def _interrupt_main_thread() -> None:
-    main = threading.main_thread().ident
-    assert main
-    signal.pthread_kill(main, signal.SIGINT)
-
-
-def _ctrl_c_at_the_text_tower(conversions: Path) -> threading.Thread:
-    def run() -> None:
-        while not any(conversions.glob(".making-*/made/image.xml")):
-            time.sleep(0.005)
-        while not any(conversions.glob(".making-*/made/tmp*")):
-            time.sleep(0.005)
-        _interrupt_main_thread()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread
+    assert list(conversions.iterdir()) == [made]
 
 
 def test_a_conversion_finishes_the_tower_under_way_after_ctrl_c(
-    tmp_path: Path, conversions: Path
+    tmp_path: Path, conversions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = read_checkpoint(save_tiny(tmp_path / "tiny"), "tiny")
     heard = Heard()
-    interrupting = _ctrl_c_at_the_text_tower(conversions)
+    interrupting = _between_the_towers(conversions, _interrupt_main_thread, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         convert(tiny, "fp32", heard, Stop())
     interrupting.join()
@@ -187,7 +182,7 @@ def test_a_second_ctrl_c_ends_a_conversion_at_once(
                 threading.Timer(0.3, _interrupt_main_thread).start()
 
     monkeypatch.setattr(conversion.subprocess, "Popen", start)
-    interrupting = _ctrl_c_at_the_text_tower(conversions)
+    interrupting = _between_the_towers(conversions, _interrupt_main_thread, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         convert(tiny, "fp32", heard := Impatient(), Stop())
     interrupting.join()
