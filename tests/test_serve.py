@@ -1,5 +1,6 @@
 """`sigseek serve` as people start it."""
 
+import asyncio
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from sigseek.web import server
+from sigseek.web.settings import Settings
 from tests.conftest import ROOT, Run
 
 Serve = Callable[..., "tuple[subprocess.Popen[str], str]"]
@@ -164,3 +167,23 @@ def test_other_commands_import_nothing_of_the_server(mini_library: Path) -> None
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_body_of_an_answer_does_not_wait_for_the_other_side() -> None:
+    async def no_delay() -> int:
+        """Return what TCP_NODELAY is on a connection that asyncio has accepted."""
+        accepted = asyncio.get_running_loop().create_future()
+
+        class Accepting(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                connection = transport.get_extra_info("socket")
+                accepted.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                transport.close()
+
+        with server._listen(Settings(port=0)) as listening:
+            async with await asyncio.get_running_loop().create_server(Accepting, sock=listening):
+                with socket.create_connection(listening.getsockname()):
+                    found: int = await accepted
+        return found
+
+    assert asyncio.run(no_delay())

@@ -112,7 +112,9 @@ def _listen(settings: Settings) -> socket.socket:
     """Return a socket that listens on the address. Raises SigseekError where that is impossible."""
     host, port = settings.host.strip("[]"), settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends an answer's body at once only where the socket names its protocol. Otherwise it
+    # would wait 40 ms for the other side to acknowledge the head.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
