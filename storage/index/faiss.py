@@ -13,6 +13,7 @@ quantiser. When the library has doubled since the quantiser was trained, all is 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class FaissIndex:
         self._vectors = vectors
         self._superseded = superseded
         self._exact = all(part.is_exact for part in parts)
+        self._sampling = threading.Lock()
         self._small: tuple[Ids, ExactIndex] | None = None
         """The last small selection that was asked for, and an index of it."""
         self._large: tuple[Ids, FaissPart] | None = None
@@ -132,12 +134,13 @@ class FaissIndex:
         """Return the sample's embeddings in memory: every search compares all of them, and FAISS
         would put the nearest first, which takes as long again.
         """
-        if self._sample_rows is None:  # two threads would find the same
-            parts = [part.embeddings() for part in self._sample]
-            ids, vectors = (np.concatenate(side) for side in zip(*parts, strict=True))
-            order = np.argsort(ids)
-            self._sample_rows = ExactIndex(ids[order], vectors[order])
-        return self._sample_rows
+        with self._sampling:  # every thread needs it, and it takes as long as a few searches
+            if self._sample_rows is None:
+                parts = [part.embeddings() for part in self._sample]
+                ids, vectors = (np.concatenate(side) for side in zip(*parts, strict=True))
+                order = np.argsort(ids)
+                self._sample_rows = ExactIndex(ids[order], vectors[order])
+            return self._sample_rows
 
     def _sample_of(self, within: Ids) -> FaissPart:
         """Return a sample of a large selection. The last one is kept."""
