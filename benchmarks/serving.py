@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -273,57 +273,64 @@ def main() -> None:
         save_photos(photos, 400, SMALL)
         before = apart(text_rate, checkpoint, arguments.seconds)
         with serving(library, checkpoint, photos) as (port, process):
-            answered = _measure(
-                port, process, photos, before[0], arguments.seconds, arguments.requests
-            )
+            answered = _measure(port, process, before[0], arguments.seconds)
+            check(answered, library, checkpoint)
+            watch_memory(port, process, arguments.requests)
+            _index_beside(port, photos, arguments.seconds)
         after = apart(text_rate, checkpoint, arguments.seconds)
         print(
             f"text tower alone, in batches of {LARGEST_PASS}: {before[0]:.1f} texts/s before, "
             f"{after[0]:.1f} after; {before[1]:.1f} ms of processor time for each, and "
             f"{after[1]:.1f}; load of the machine {os.getloadavg()[0]:.1f}"
         )
-        check(answered, library, checkpoint)
 
 
-def _measure(
-    port: int, process: int, photos: Path, alone: float, seconds: float, requests: int
-) -> Answered:
-    """Print the figures of a server, and return what it answered before its library changed."""
-    numbers = count(1_000_000)
+def _run(port: int, clients: int, query: Callable[[], str], seconds: float) -> Answered:
+    return asyncio.run(load(port, clients, query, time.monotonic() + seconds))
 
-    def distinct() -> str:
-        return f"{next(numbers)} cats on a sofa"
 
-    def run(clients: int, query: Callable[[], str] = distinct) -> Answered:
-        return asyncio.run(load(port, clients, query, time.monotonic() + seconds))
+def _distinct(first: int) -> Callable[[], str]:
+    """Return what gives another text each time, by numbers from the first one on."""
+    numbers = count(first)
+    return lambda: f"{next(numbers)} cats on a sofa"
 
-    run(8)
+
+def _measure(port: int, process: int, alone: float, seconds: float) -> Answered:
+    """Print the figures of a server, and return what it answered to 64 clients."""
+    distinct = _distinct(1_000_000)
+    _run(port, 8, distinct, seconds)
     titles = ("clients", "requests/s", "of tower", "p50 ms", "p99 ms", "CPU ms")
     print(" ".join(f"{title:>10}" for title in titles))
     for clients in (1, 8, 32, 64):
         used = processor_time(process)
-        answered = run(clients)
+        answered = _run(port, clients, distinct, seconds)
         used = (processor_time(process) - used) / len(answered.took)
         print(
             f"{clients:10} {answered.rate:10.1f} {answered.rate / alone:10.0%} "
             f"{answered.percentile(50):10.0f} {answered.percentile(99):10.0f} {1000 * used:10.1f}",
             flush=True,
         )
-    repeated = count()
-    known = run(32, lambda: f"{next(repeated) % 500} dogs")
-    print(f"500 texts in turn, kept: {known.rate:.1f} requests/s")
-    watch_memory(port, process, requests)
-    alone_ms = run(8).percentile(99)
+    known = [f"{number} dogs" for number in range(500)]
+    asyncio.run(_ask_all(port, iter(known)))
+    repeated = cycle(known)
+    kept = _run(port, 32, lambda: next(repeated), seconds)
+    print(f"500 texts in turn, kept: {kept.rate:.1f} requests/s")
+    return answered
+
+
+def _index_beside(port: int, photos: Path, seconds: float) -> None:
+    """Print how long 8 clients wait with and without an indexing run beside them."""
+    distinct = _distinct(2_000_000)
+    alone = _run(port, 8, distinct, seconds).percentile(99)
     asyncio.run(Client(port).ask("POST", "/index", json.dumps({"folders": [str(photos)]}).encode()))
     asyncio.run(_until_embedding(port))
-    beside = run(8)
+    beside = _run(port, 8, distinct, seconds)
     still = asyncio.run(Client(port).ask("GET", "/index"))["running"]
     print(
-        f"8 clients, p99: {alone_ms:.0f} ms; beside an indexing run"
+        f"8 clients, p99: {alone:.0f} ms; beside an indexing run"
         f"{'' if still else ' that ended meanwhile'}: {beside.percentile(99):.0f} ms"
     )
     asyncio.run(Client(port).ask("DELETE", "/index"))
-    return answered
 
 
 if __name__ == "__main__":
