@@ -400,6 +400,7 @@ class Indexer:
             if replaced or left_out:
                 transaction.remove_photos_without_files(among=replaced | left_out)
             transaction.remove_former_order()
+            transaction.forget_held()
 
         self._catalog.commit(write)
         if untagged:

@@ -94,6 +94,23 @@ class Verification:
             )
         return True
 
+    def check_counts(self) -> None:
+        """Check the numbers of photos and of files that the catalog keeps."""
+        with self._catalog.snapshot() as reader:
+            told, found = reader.row_counts()
+        names = ("photos", "files", "missing files", "photos without files")
+        wrong = [
+            f"{counted:,} {name} and has {there:,}"
+            for name, counted, there in zip(names, told, found, strict=True)
+            if counted != there
+        ]
+        if wrong:
+            self._note_repairable(
+                f"the catalog counts {', '.join(wrong)}",
+                Remedy("they were counted again"),
+                Transaction.recount,
+            )
+
     def check_photos(self) -> int:
         """Count the photos that no file holds any more. They are not damage, and no repair removes
         them: a file that was not read yet may hold one, which the next indexing finds out.

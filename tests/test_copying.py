@@ -19,7 +19,7 @@ from sigseek.progress import Progress, Stop
 from sigseek.storage import LibraryError
 from sigseek.storage.catalog import FILE_NAME, copying, schema
 from sigseek.storage.catalog.sqlite import SqliteDialect
-from sigseek.storage.catalog.tables import FILE, METADATA, TASK, WORKER
+from sigseek.storage.catalog.tables import COUNT_CHANGE, FILE, METADATA, TASK, UNHELD_PHOTO, WORKER
 from tests.conftest import Run
 from tests.listeners import Heard
 from tests.postgresql import Server
@@ -47,10 +47,14 @@ def full(mini_library: Path, tmp_path: Path) -> Path:
 
 
 def tables(library: sigseek.Library) -> dict[str, list[dict[str, object]]]:
-    """Return all rows of a library but what each database has for itself."""
+    """Return all rows of a library but what each database has for itself. Each counts its own
+    rows, which `verify` compares with its count.
+    """
     found = {}
     with library._directory.catalog()._connect() as connection:
         for table in METADATA.sorted_tables:
+            if table in (COUNT_CHANGE, UNHELD_PHOTO):
+                continue
             rows = [dict(row) for row in connection.execute(select(table)).mappings()]
             for row in rows if table.name == "checkpoint" else []:
                 del row["token"]

@@ -129,6 +129,10 @@ DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
         lambda library: change(library, "UPDATE checkpoint SET embeddings = 7"),
         "the catalog counts 7 embeddings by mini, and has 6",
     ),
+    "the numbers of rows": (
+        lambda library: change(library, "UPDATE count_change SET files = files + 2"),
+        "the catalog counts ",
+    ),
     "a lost bias": (
         lambda library: change(library, "DELETE FROM bias WHERE photo_id = 4"),
         "not all embeddings by mini have been measured for verdicts",

@@ -80,6 +80,7 @@ def verify(
     verification = Verification(catalog, index_store, repair=repair)
     if not verification.check_catalog():
         return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0, 0)
+    verification.check_counts()
     leftover = verification.check_photos()
     checkpoints = catalog.checkpoints()
     if repair:

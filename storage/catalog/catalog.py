@@ -260,6 +260,7 @@ class Catalog(CatalogReader):
                 self._dialect.begin_writing(connection, by_index=by_index)
                 transaction = Transaction(connection, self._dialect)
                 yield transaction
+                transaction.note_unheld()
                 transaction.number_former_order()
         except self._dialect.errors as error:
             raise self._dialect.describe(error) from error

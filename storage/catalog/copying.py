@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, s
 
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage.catalog import schema
+from sigseek.storage.catalog.changes.counts import recount
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.tables import (
     CHECKPOINT,
+    COUNT_CHANGE,
     FORMER_FILE,
     FORMER_FOLDER,
     FORMER_PHOTO,
@@ -23,6 +25,7 @@ from sigseek.storage.catalog.tables import (
     REMOVED_EMBEDDING,
     SETTING,
     TASK,
+    UNHELD_PHOTO,
     WORKER,
 )
 
@@ -38,9 +41,12 @@ _OWN_TABLES = (
     FORMER_FILE,
     FORMER_FOLDER,
     REMOVED_EMBEDDING,
+    COUNT_CHANGE,
+    UNHELD_PHOTO,
 )
 """Tables that belong to a database. Processes that index the source together do not index its copy,
-pages of a list of the source are no pages of one of the copy, and the copy has no index files yet.
+pages of a list of the source are no pages of one of the copy, the copy has no index files yet, and
+it counts its own rows.
 """
 _TABLES = [table for table in METADATA.sorted_tables if table not in _OWN_TABLES]
 """The tables that are copied; those that others refer to come first."""
@@ -73,6 +79,7 @@ def copy_tables(source: Connection, target: Dialect, listener: Listener, stop: S
             listener.advanced(Progress(Phase.COPYING, done, total))
     with _writing(target) as connection:
         target.go_on_counting_ids(connection)
+        recount(connection)  # photos that never had a file in the copy lost none there
         schema.mark_unfinished(connection, unfinished=False)
     return done
 

@@ -294,6 +294,20 @@ CREATE TABLE removed_embedding (
  WITHOUT ROWID
 
 ;
+CREATE TABLE count_change (
+	id INTEGER NOT NULL, 
+	folder_id INTEGER NOT NULL, 
+	photos INTEGER NOT NULL, 
+	files INTEGER NOT NULL, 
+	missing INTEGER NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (folder_id)
+);
+CREATE TABLE unheld_photo (
+	id INTEGER NOT NULL, 
+	photo_id INTEGER NOT NULL, 
+	PRIMARY KEY (id)
+);
 CREATE INDEX ix_file_photo_id ON file (photo_id);
 CREATE INDEX ix_embedding_generation ON embedding (checkpoint_id, generation);
 CREATE INDEX ix_embedding_photo_id ON embedding (photo_id);
@@ -329,3 +343,10 @@ CREATE INDEX ix_former_photo_number ON former_photo (number);
 CREATE INDEX ix_former_file_number ON former_file (number);
 CREATE INDEX ix_former_folder_number ON former_folder (number);
 CREATE TRIGGER removed_embedding_insert AFTER DELETE ON embedding BEGIN INSERT OR IGNORE INTO removed_embedding (checkpoint_id, generation, photo_id) SELECT id, generation + 1, old.photo_id FROM checkpoint WHERE id = old.checkpoint_id; END;
+CREATE INDEX ix_unheld_photo_photo_id ON unheld_photo (photo_id);
+CREATE TRIGGER count_photo_insert AFTER INSERT ON photo BEGIN INSERT INTO count_change (folder_id, photos, files, missing) VALUES (0, 1, 0, 0) ON CONFLICT (folder_id) DO UPDATE SET photos = photos + 1; END;
+CREATE TRIGGER count_photo_delete AFTER DELETE ON photo BEGIN UPDATE count_change SET photos = photos - 1 WHERE folder_id = 0; END;
+CREATE TRIGGER count_file_insert AFTER INSERT ON file BEGIN INSERT INTO count_change (folder_id, photos, files, missing) VALUES (new.folder_id, 0, 1, new.missing_since IS NOT NULL) ON CONFLICT (folder_id) DO UPDATE SET files = files + 1, missing = missing + excluded.missing; END;
+CREATE TRIGGER count_file_delete AFTER DELETE ON file BEGIN UPDATE count_change SET files = files - 1, missing = missing - (old.missing_since IS NOT NULL) WHERE folder_id = old.folder_id; INSERT INTO unheld_photo (photo_id) VALUES (old.photo_id); END;
+CREATE TRIGGER count_file_update AFTER UPDATE OF folder_id, missing_since ON file WHEN old.folder_id <> new.folder_id OR (old.missing_since IS NULL) <> (new.missing_since IS NULL) BEGIN UPDATE count_change SET files = files - 1, missing = missing - (old.missing_since IS NOT NULL) WHERE folder_id = old.folder_id; INSERT INTO count_change (folder_id, photos, files, missing) VALUES (new.folder_id, 0, 1, new.missing_since IS NOT NULL) ON CONFLICT (folder_id) DO UPDATE SET files = files + 1, missing = missing + excluded.missing; END;
+CREATE TRIGGER unheld_photo_insert AFTER UPDATE OF photo_id ON file WHEN old.photo_id <> new.photo_id BEGIN INSERT INTO unheld_photo (photo_id) VALUES (old.photo_id); END;

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 _OLDEST = (13,)
 """The oldest version of the server that has all that is used here and is known to work."""
+TRIGGERS = Path(__file__).with_name("postgresql_triggers.sql")
 _LIBRARY_ID = "library_id"
 """The name of the setting that tells two libraries apart."""
 _IDENTITY = text(
@@ -512,36 +513,16 @@ def _make_tables(connection: Connection) -> None:
     # From 1,024 dimensions on, embeddings would be moved out of their rows, which would double the
     # reads.
     connection.exec_driver_sql("ALTER TABLE embedding ALTER vector SET STORAGE PLAIN")
-    for change, sign, rows in (("insert", "+", "NEW"), ("delete", "-", "OLD")):
-        name = f"embedding_count_{change}"
-        connection.exec_driver_sql(
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"UPDATE checkpoint SET embeddings = embeddings {sign} changed.number FROM "
-            "(SELECT checkpoint_id, count(*) AS number FROM changed_rows GROUP BY checkpoint_id "
-            "ORDER BY checkpoint_id) AS changed "
-            "WHERE checkpoint.id = changed.checkpoint_id; RETURN NULL; END $$"
-        )
-        # Once a statement: one update for each row would make the checkpoint's row grow a long
-        # chain of versions.
-        connection.exec_driver_sql(
-            f"CREATE TRIGGER {name} AFTER {change.upper()} ON embedding "
-            f"REFERENCING {rows} TABLE AS changed_rows FOR EACH STATEMENT "
-            f"EXECUTE FUNCTION {name}()"
-        )
-    # It runs after `embedding_count_delete`, as triggers do by name, which has locked the
-    # checkpoint's row: the generation is still the same when the transaction counts it up.
-    connection.exec_driver_sql(
-        "CREATE FUNCTION removed_embedding_insert() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "INSERT INTO removed_embedding (checkpoint_id, generation, photo_id) "
-        "SELECT checkpoint.id, checkpoint.generation + 1, photo_id FROM removed_rows "
-        "JOIN checkpoint ON checkpoint.id = removed_rows.checkpoint_id ON CONFLICT DO NOTHING; "
-        "RETURN NULL; END $$"
-    )
-    connection.exec_driver_sql(
-        "CREATE TRIGGER removed_embedding_insert AFTER DELETE ON embedding "
-        "REFERENCING OLD TABLE AS removed_rows FOR EACH STATEMENT "
-        "EXECUTE FUNCTION removed_embedding_insert()"
-    )
+    for statement in _statements(TRIGGERS.read_text("utf-8")):
+        connection.exec_driver_sql(statement)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script, each in one line. Blank lines are between them."""
+    for part in script.split("\n\n"):
+        lines = [line for line in part.splitlines() if not line.startswith("--")]
+        if lines:
+            yield " ".join(lines)
 
 
 @cache

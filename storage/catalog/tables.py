@@ -521,6 +521,49 @@ REMOVED_EMBEDDING = Table(
 )
 
 
+class CountChangeColumns(TypedColumns):
+    """By how much the numbers of photos and files have changed. Triggers add it.
+
+    The sums of all rows are the numbers of now. On SQLite each folder has one row, which triggers
+    change. On PostgreSQL each statement that changes files adds a row, so that no two writers wait
+    for each other. Every now and then one of them adds up the rows of each folder.
+    """
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    folder_id: Named[int] = Column(WHOLE)
+    """The folder of the files, which may be gone; 0 where photos are counted."""
+    photos: Named[int] = Column(WHOLE)
+    files: Named[int] = Column(WHOLE)
+    """Files, missing ones too."""
+    missing: Named[int] = Column(WHOLE)
+    """Files that were not found at the last run."""
+
+
+COUNT_CHANGE = Table(
+    "count_change",
+    METADATA,
+    CountChangeColumns,
+    UniqueConstraint("folder_id").ddl_if(dialect="sqlite"),
+)
+
+
+class UnheldPhotoColumns(TypedColumns):
+    """A photo that may have no file: it lost one, or was added without any.
+
+    A photo without files is looked for among these alone. Triggers note which photos lose a file,
+    and who adds a photo notes that it has none. At the end of a run of `index` the rows of photos
+    are removed that have files, or are gone.
+    """
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    photo_id: Named[int] = Column(WHOLE)
+
+
+UNHELD_PHOTO = Table(
+    "unheld_photo", METADATA, UnheldPhotoColumns, Index("ix_unheld_photo_photo_id", "photo_id")
+)
+
+
 class FailureColumns(TypedColumns):
     """A file or directory that could not be used."""
 

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, insert, select, update
 
+from sigseek.storage.catalog.changes.counts import forget_held, recount
 from sigseek.storage.catalog.changes.embeddings import forget_removals
 from sigseek.storage.catalog.changes.hashes import SKETCH_KEY, hash_columns, sketch_rows
 from sigseek.storage.catalog.changes.pictures import PictureWriter
@@ -13,16 +14,17 @@ from sigseek.storage.catalog.columns import storable
 from sigseek.storage.catalog.dialect import PLANNED_ANEW
 from sigseek.storage.catalog.local_time import split_offset
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.counts import is_held
 from sigseek.storage.catalog.reading.photos import present_files
 from sigseek.storage.catalog.tables import (
     CHECKPOINT,
-    FILE,
     KEYWORD,
     PERSON,
     PHOTO,
     PHOTO_KEYWORD,
     PHOTO_PERSON,
     SKETCH,
+    UNHELD_PHOTO,
 )
 from sigseek.storage.records import PhotoFacts, PhotoFile, PhotoMetadata
 from sigseek.storage.records.hashes import HashRecord
@@ -144,8 +146,10 @@ class PhotoWriter(PictureWriter):
         Their embeddings go too, so every checkpoint gets a new generation: an index file of before
         cannot be taken for one of now.
         """
-        held = exists().where(FILE.c.photo_id == PHOTO.c.id)
-        removed = self._remove_unused(PHOTO, held, keep, among)
+        self.note_unheld()
+        if among is None:
+            among = self._connection.scalars(select(UNHELD_PHOTO.c.photo_id).distinct()).all()
+        removed = self._remove_unused(PHOTO, is_held(), keep, among)
         self._added.clear()
         self._safe.clear()
         if removed:
@@ -155,6 +159,22 @@ class PhotoWriter(PictureWriter):
             )
             forget_removals(self._connection)
         return removed
+
+    def note_unheld(self) -> None:
+        """Note which of the photos that this transaction added have no file. Triggers note those
+        that lose one.
+        """
+        rows = [{"photo_id": id_} for id_ in sorted(self._added - self._filed)]
+        if rows:
+            self._connection.execute(insert(UNHELD_PHOTO), rows)
+
+    def forget_held(self) -> None:
+        """Forget which photos may have no file, but for those that have none."""
+        forget_held(self._connection)
+
+    def recount(self) -> None:
+        """Count all photos and files, and find all photos without files."""
+        recount(self._connection)
 
     def remove_unused_words(self) -> None:
         """Remove the keywords and people that no photo bears any more."""

@@ -22,6 +22,11 @@ from sqlalchemy import (
 )
 
 from sigseek.storage.catalog.paths import is_below, parent_path, path_prefix
+from sigseek.storage.catalog.reading.counts import (
+    count_files,
+    count_photos,
+    count_photos_without_files,
+)
 from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, FOLDER, PHOTO
@@ -131,10 +136,8 @@ def _count_by_ranges(connection: Connection) -> dict[FacetValue, int] | None:
     """Return how many photos of the catalog each directory has, which the index on paths tells;
     None where it is faster to read all paths, and where one is not UTF-8.
     """
-    total = connection.scalar(select(func.count()).select_from(PHOTO)) or 0
-    files = connection.scalar(select(func.count()).select_from(FILE)) or 0
-    held = connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
-    counts: Counter[FacetValue] = Counter({None: total - held})
+    without = count_photos_without_files(connection)
+    counts: Counter[FacetValue] = Counter({None: without})
     levels: dict[int, tuple[str, int]] = {}  # each folder's path, and the parts of its directories
     for folder_id, folder in connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all():
         inside = FILE.c.folder_id == folder_id
@@ -151,7 +154,7 @@ def _count_by_ranges(connection: Connection) -> dict[FacetValue, int] | None:
         for name, inside_of_it in ranges:
             counts[str(PurePath(folder, *common, name))] += inside_of_it
         levels[folder_id] = folder, len(common) + 1
-    if files > held:
+    if count_files(connection) > count_photos(connection) - without:
         repeated = select(FILE.c.folder_id, FILE.c.photo_id, FILE.c.path).where(
             FILE.c.photo_id.in_(photos_of_several_files())
         )

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from sigseek.storage.catalog.paths import parent_path
+from sigseek.storage.catalog.reading.counts import count_photos_with_files
 from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, FOLDER
@@ -31,7 +32,7 @@ class DirectoryTreeReader(Reader):
             query = select(FILE.c.folder_id, FILE.c.path)
             for rows in self._dialect.stream(connection, query, {}, _FETCHED):
                 files.update([(folder_id, parent_path(path)) for folder_id, path in rows])
-            held = connection.scalar(select(func.count(FILE.c.photo_id.distinct())))
+            held = count_photos_with_files(connection)
             repeated = select(FILE.c.photo_id, FILE.c.folder_id, FILE.c.path).where(
                 FILE.c.photo_id.in_(photos_of_several_files())
             )

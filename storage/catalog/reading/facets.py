@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Column, ColumnElement, Connection, func, select, union_all
 
+from sigseek.storage.catalog.reading.counts import (
+    count_files_by_folder,
+    count_photos,
+    count_photos_without_files,
+)
 from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
 from sigseek.storage.catalog.reading.index_counts import (
     Counts,
     count_by_column,
     count_by_place,
     count_by_time,
-    count_photos,
 )
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
@@ -176,19 +180,16 @@ def _all_by_index(connection: Connection, kind: FacetKind) -> Counts | None:
 def _all_by_folder(connection: Connection) -> Counts:
     """Return how many photos of the catalog have a file in each folder.
 
-    Most photos have one file, so their files are counted, which reads indexes alone. Photos with
-    several files are then counted again.
+    Most photos have one file, so files are counted. Photos with several files are then counted
+    again.
     """
-    total = count_photos(connection)
-    files = connection.scalar(select(func.count()).select_from(FILE)) or 0
-    held = connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
-    counts: Counts = Counter({None: total - held})
-    folders = connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all()
-    for id_, path in folders[:-1]:
-        counts[path] = connection.scalar(select(func.count()).where(FILE.c.folder_id == id_)) or 0
-    for _, path in folders[-1:]:  # all other files
-        counts[path] = files - sum(counts[other] for _, other in folders[:-1])
-    if files > held:
+    without = count_photos_without_files(connection)
+    held = count_photos(connection) - without
+    files = {id_: sum(found) for id_, found in count_files_by_folder(connection).items()}
+    counts: Counts = Counter({None: without})
+    for id_, path in connection.execute(select(FOLDER.c.id, FOLDER.c.path)):
+        counts[path] = files.get(id_, 0)
+    if sum(files.values()) > held:
         repeated = (
             select(FOLDER.c.path, func.count() - func.count(FILE.c.photo_id.distinct()))
             .join_from(FILE, FOLDER, FOLDER.c.id == FILE.c.folder_id)

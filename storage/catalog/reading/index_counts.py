@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, case, func, select
 
+from sigseek.storage.catalog.reading.counts import count_photos
 from sigseek.storage.catalog.tables import PHOTO
 from sigseek.storage.facets import FacetValue, place_in_words
 
@@ -56,7 +57,7 @@ def count_by_column(connection: Connection, column: Column[Any]) -> Counts | Non
         return None
     counts: Counts = Counter(dict(rows))
     if usual is not None:
-        counts[None] = count_photos(connection, column.is_(None))
+        counts[None] = _count_where(connection, column.is_(None))
     counts[usual] = count_photos(connection) - counts.total()
     return counts
 
@@ -97,14 +98,14 @@ def count_by_place(connection: Connection) -> Counts | None:
         for *names, photos in connection.execute(chosen.group_by(city, region, country)):
             counts[place_in_words(names)] += photos
     if usual is not None:
-        counts[None] += count_photos(connection, no_region & country.is_(None))
+        counts[None] += _count_where(connection, no_region & country.is_(None))
     counts[usual_place] += count_photos(connection) - counts.total()
     return counts
 
 
-def count_photos(connection: Connection, *where: ColumnElement[bool]) -> int:
-    """Return how many photos of the catalog fulfil the conditions."""
-    return connection.scalar(select(func.count()).select_from(PHOTO).where(*where)) or 0
+def _count_where(connection: Connection, where: ColumnElement[bool]) -> int:
+    """Return how many photos of the catalog fulfil the condition."""
+    return connection.scalar(select(func.count()).select_from(PHOTO).where(where)) or 0
 
 
 def _values(

@@ -23,6 +23,15 @@ from sqlalchemy import (
 
 from sigseek.storage.catalog.local_time import join_offset
 from sigseek.storage.catalog.paths import containing_folder, statement_chunks
+from sigseek.storage.catalog.reading.counts import (
+    RowCounts,
+    count_photos_with_files,
+    count_photos_without_files,
+    counted_anew,
+    counts_of_triggers,
+    is_held,
+    photos_without_files,
+)
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import UNDECIDED
 from sigseek.storage.catalog.tables import (
@@ -57,7 +66,7 @@ class PhotoReader(Reader):
     def photo_count(self) -> int:
         """Return the number of photos with a file, present or missing."""
         with self._connect() as connection:
-            return connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
+            return count_photos_with_files(connection)
 
     def damaged_files(self) -> list[DamagedFile]:
         """Return the files of damaged photos that were there at the last run, by path."""
@@ -76,24 +85,26 @@ class PhotoReader(Reader):
 
     def count_damaged(self) -> int:
         """Return the number of damaged photos with a file, present or missing."""
-        held = select(FILE.c.id).where(FILE.c.photo_id == PHOTO.c.id).exists()
-        query = select(func.count()).select_from(PHOTO).where(PHOTO.c.damaged, held)
+        query = select(func.count()).select_from(PHOTO).where(PHOTO.c.damaged, is_held())
         with self._connect() as connection:
             return connection.scalar(query) or 0
 
     def count_photos_without_files(self) -> int:
         """Return the number of photos that no file holds any more."""
-        # Counting both in their indexes is faster than looking for the difference.
         with self._connect() as connection:
-            photos = connection.scalar(select(func.count()).select_from(PHOTO)) or 0
-            with_files = connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
-        return photos - with_files
+            return count_photos_without_files(connection)
 
     def photos_without_files(self) -> list[int]:
         """Return the ids of the photos that no file holds any more."""
-        held = select(FILE.c.id).where(FILE.c.photo_id == PHOTO.c.id).exists()
         with self._connect() as connection:
-            return list(connection.scalars(select(PHOTO.c.id).where(~held)))
+            return list(connection.scalars(photos_without_files()))
+
+    def row_counts(self) -> tuple[RowCounts, RowCounts]:
+        """Return the numbers that triggers keep, and those that are counted now, which reads an
+        index of each table. They are of one moment in a snapshot alone.
+        """
+        with self._connect() as connection:
+            return counts_of_triggers(connection), counted_anew(connection)
 
     def count_with_judged_tags(self, ids: Collection[int]) -> int:
         """Return how many of the photos with these ids have tags that a checkpoint judged."""

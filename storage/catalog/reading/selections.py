@@ -14,6 +14,7 @@ from sigseek.geography import kilometres, surrounding_box
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.paths import CHUNK, is_below, statement_chunks
 from sigseek.storage.catalog.periods import is_not_within, is_within
+from sigseek.storage.catalog.reading.counts import count_photos
 from sigseek.storage.catalog.reading.duplicates import near_duplicates, photos_with_copies
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
@@ -216,8 +217,8 @@ class _Photos:
         return found
 
     def _all(self) -> Mask:
-        photos = self._connection.scalar(select(func.count()).select_from(PHOTO)) or 0
-        if photos == self._size - 1:  # no photo was ever removed, so ids are 1, 2, 3 and so on
+        # If no photo was ever removed, ids are 1, 2, 3 and so on.
+        if count_photos(self._connection) == self._size - 1:
             found = ~self._none()
             found[0] = False
             return found
@@ -276,7 +277,7 @@ def _count_photos(connection: Connection, selection: Selection, is_true: Any) ->
         opposite = _on_own_columns(selection.part)
         assert opposite is not None
         others = connection.scalar(everything.where(opposite)) or 0
-        return (connection.scalar(everything) or 0) - others
+        return count_photos(connection) - others
     return connection.scalar(everything.where(is_true)) or 0
 
 
