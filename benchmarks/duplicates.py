@@ -9,9 +9,10 @@ is one way: the share of the changed photos that are found to be copies of their
 Among the photos are second shots of the same scenes, which are not copies: one from the hand and
 one from a tripod of each scene. A second table has every way in which a scene changes before a
 tripod, and the share of these shots that are called near. `near` is what sigseek
-calls a copy, `near or alike` also what it calls alike, each with its precision. pHash and dHash are
-those of the package imagehash, of 16 x 16 bits, at the greatest distance that has a precision of
-99.9 %. With --hashes-only no photo is embedded, so there is only `near`.
+calls a copy, `near or alike` also what it calls alike, each with its precision. Beside them stand
+pHash and dHash of the package imagehash, pHash of perception, and PDQ of pdqhash, each of 16 x 16
+bits, at the greatest distance that has a precision of 99.9 %. With --hashes-only no photo is
+embedded, so there is only `near`.
 
 With --many it tells how long the search takes in a library of so many photos, and how long it takes
 again after 1,000 more. Their sketches and embeddings are made up: a tenth of the photos are copies,
@@ -100,7 +101,8 @@ def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
     }
     hashes = other_hashes(place / "photos")
     print(
-        f"{'':24} {'near':>14}  {'near or alike' if model else '':>14}  {'pHash':>6} {'dHash':>6}"
+        f"{'':24} {'near':>14}  {'near or alike' if model else '':>14}  "
+        + " ".join(f"{name:>10}" for name in hashes)
     )
     compared = 0
     wrong: Pairs = set()
@@ -114,9 +116,11 @@ def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
         groups = found_groups(catalog, these, pictures, ["near", "alike"] if model else ["near"])
         near = pairs_of(group for group in groups if group.kind == "near")
         figures = [shares(near, true)] + ([shares(pairs_of(groups), true)] if model else [])
-        others = [recall_at_precision([made[form] for form in forms], count) for made in hashes]
+        others = [
+            recall_at_precision([made[form] for form in forms], count) for made in hashes.values()
+        ]
         told = "  ".join(f"{100 * recall:6.1f} ({100 * right:5.1f})" for recall, right in figures)
-        print(f"{name:24} {told}  " + " ".join(f"{100 * recall:6.1f}" for recall in others),
+        print(f"{name:24} {told}  " + " ".join(f"{100 * recall:10.1f}" for recall in others),
               flush=True)  # fmt: skip
         compared += len(these) * (len(these) - 1) // 2 - count
         wrong |= near - true
@@ -237,17 +241,25 @@ def shares(found: Pairs, true: Pairs) -> tuple[float, float]:
     return right / len(true), right / max(len(found | same), 1)
 
 
-def other_hashes(folder: Path) -> list[dict[tuple[str, int], npt.NDArray[np.bool_]]]:
-    """Return pHash and dHash of every file, by form and number."""
+def other_hashes(folder: Path) -> dict[str, dict[tuple[str, int], npt.NDArray[np.bool_]]]:
+    """Return the hashes of every file that other programs make, by form and number."""
     import imagehash
+    import pdqhash
+    from perception.hashers import PHash
 
-    makers: list[Callable[..., Any]] = [imagehash.phash, imagehash.dhash]
-    made: list[dict[tuple[str, int], npt.NDArray[np.bool_]]] = [{}, {}]
+    of_perception = PHash(hash_size=16)
+    makers: dict[str, Callable[[Image.Image], Any]] = {
+        "pHash": lambda image: imagehash.phash(image, hash_size=16).hash.ravel(),
+        "dHash": lambda image: imagehash.dhash(image, hash_size=16).hash.ravel(),
+        "perception": lambda image: of_perception.compute(image, hash_format="vector"),
+        "PDQ": lambda image: pdqhash.compute(np.asarray(image))[0].astype(np.bool_),
+    }
+    made: dict[str, dict[tuple[str, int], npt.NDArray[np.bool_]]] = {name: {} for name in makers}
     for path in folder.rglob("*.png"):
-        with Image.open(path) as image:
-            for maker, hashes in zip(makers, made, strict=True):
-                found = maker(image, hash_size=16).hash.ravel()
-                hashes[path.parent.name, int(path.stem)] = found
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+        for name, maker in makers.items():
+            made[name][path.parent.name, int(path.stem)] = maker(image)
     return made
 
 
