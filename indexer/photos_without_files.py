@@ -48,12 +48,10 @@ class PhotosWithoutFiles:
         """
         if not alone:
             return
-        # Counting goes through all files, so a run that changed none of them does without.
-        changed = any(found.changed or found.excluded or found.raw_pairs for found in scans)
-        lost = self._before
-        if changed:
+        lost = self._now()
+        if lost:
             held = {file.photo_id for found in scans for file in found.known.values()}
-            lost = self._now() & (lost | held)
+            lost &= self._before | held
         self.left_out = lost & self._of_excluded
         others = lost - self.left_out
         unread = self._unread() if others else {}
@@ -82,8 +80,6 @@ class PhotosWithoutFiles:
         return {id_ for id_ in photos if id_ in self._before or sizes[id_] & unread_sizes}
 
     def _now(self) -> set[int]:
-        if not self._catalog.count_photos_without_files():  # a fraction of the time
-            return set()
         return set(self._catalog.photos_without_files())
 
     def _unread(self) -> dict[str, int | None]:

@@ -399,8 +399,8 @@ class Indexer:
                 transaction.finish_folder(folder_id)
             if replaced or left_out:
                 transaction.remove_photos_without_files(among=replaced | left_out)
-            transaction.remove_former_order()
             transaction.forget_held()
+            transaction.remove_former_order()
 
         self._catalog.commit(write)
         if untagged:

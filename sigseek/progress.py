@@ -108,7 +108,7 @@ class Silence:
         """Ignore it."""
 
 
-_LOOK = 0.05
+LOOK = 0.05
 """Seconds between two looks at whether to stop, while waiting."""
 
 
@@ -152,13 +152,13 @@ class Stop:
         """Wait until somebody asks, at most this long, and return whether somebody has."""
         until = time.monotonic() + seconds
         while not self._asked and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _LOOK))
+            time.sleep(min(left, LOOK))
         return self._asked
 
     @contextmanager
     def holding(self, lock: Lock) -> Iterator[None]:
         """Hold a lock. Raises StoppedError when somebody asks while another thread still has it."""
-        while not lock.acquire(timeout=_LOOK):
+        while not lock.acquire(timeout=LOOK):
             self.check()
         try:
             yield

@@ -15,7 +15,7 @@ from sigseek.storage.catalog import Catalog
 from sigseek.storage.catalog.transaction import Transaction
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
-from sigseek.storage.records import CheckpointRecord
+from sigseek.storage.records import CheckpointRecord, FileCounts
 
 _NORM_TOLERANCE = 0.01
 """float16 keeps the norm of a unit vector to a thousandth."""
@@ -98,12 +98,23 @@ class Verification:
         """Check the numbers of photos and of files that the catalog keeps."""
         with self._catalog.snapshot() as reader:
             told, found = reader.row_counts()
-        names = ("photos", "files", "missing files", "photos without files")
+            paths = {folder.id: folder.path for folder in reader.folders()}
         wrong = [
             f"{counted:,} {name} and has {there:,}"
-            for name, counted, there in zip(names, told, found, strict=True)
+            for name, counted, there in (
+                ("photos", told.photos, found.photos),
+                ("photos without files", told.without_files, found.without_files),
+            )
             if counted != there
         ]
+        none = FileCounts(0, 0)
+        for id_ in sorted(told.by_folder.keys() | found.by_folder):
+            counted, there = (counts.by_folder.get(id_, none) for counts in (told, found))
+            if counted != there:
+                wrong.append(
+                    f"{_in_words(counted)} in {paths.get(id_, 'a folder that is gone')} "
+                    f"and has {_in_words(there)}"
+                )
         if wrong:
             self._note_repairable(
                 f"the catalog counts {', '.join(wrong)}",
@@ -115,7 +126,7 @@ class Verification:
         """Count the photos that no file holds any more. They are not damage, and no repair removes
         them: a file that was not read yet may hold one, which the next indexing finds out.
         """
-        return max(0, self._catalog.count_photos_without_files())
+        return self._catalog.count_photos_without_files()
 
     def check_embeddings(
         self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]
@@ -223,6 +234,10 @@ class Verification:
     def _path(self, photo_id: int) -> str:
         photo = self._catalog.photos([photo_id]).get(photo_id)
         return photo.paths[0] if photo else f"photo {photo_id}"
+
+
+def _in_words(files: FileCounts) -> str:
+    return f"{files.present:,} files and {files.missing:,} missing ones"
 
 
 def _is_unit(vector: bytes) -> bool:

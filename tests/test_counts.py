@@ -15,6 +15,7 @@ from sigseek.storage import Catalog, PhotoFacts, ReadFile
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.reading.counts import RowCounts
 from sigseek.storage.catalog.transaction import Transaction
+from sigseek.storage.records import FileCounts
 from tests.catalogs import writing
 from tests.postgresql import Server
 from tests.test_database import scripts
@@ -29,14 +30,18 @@ def photo(number: int) -> PhotoFacts:
     return PhotoFacts(hashlib.sha256(str(number).encode()).digest(), 40, 30, "JPEG")
 
 
-def counts(catalog: Catalog) -> RowCounts:
-    """Return the numbers that the catalog keeps, and check that counting gives the same."""
+def counts(catalog: Catalog) -> tuple[int, int, int, int]:
+    """Return the numbers of photos, of files with missing ones, of missing files and of photos
+    without files that the catalog keeps, and check that counting gives the same.
+    """
     kept, counted = catalog.row_counts()
     assert kept == counted
     assert len(catalog.photos_without_files()) == kept.without_files
     assert catalog.photo_count() == kept.photos - kept.without_files
-    assert sum(map(sum, catalog.file_counts().values())) == kept.files
-    return kept
+    assert catalog.file_counts() == kept.by_folder
+    files = list(kept.by_folder.values())
+    missing = sum(folder.missing for folder in files)
+    return kept.photos, sum(map(sum, files)), missing, kept.without_files
 
 
 def test_every_change_of_photos_and_files_is_counted(catalog: Catalog, tmp_path: Path) -> None:
@@ -108,7 +113,32 @@ def test_random_changes_are_counted(catalog: Catalog, tmp_path: Path, seed: int)
             for _ in range(choose.randint(1, 3)):
                 change(transaction, ids)
         counts(catalog)
-    assert counts(catalog).files > 0
+    assert counts(catalog)[1] > 0
+
+
+def test_a_file_that_is_put_twice_at_once_holds_the_last_photo(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        ids = [transaction.add_photo(photo(number)) for number in range(2)]
+        transaction.put_files(folder.id, [ReadFile("a", id_, 1, 1) for id_ in ids])
+    assert counts(catalog) == (2, 1, 0, 1)
+    assert catalog.photos_without_files() == ids[:1]
+
+
+def test_removed_photos_leave_nothing_to_look_through(catalog: Catalog, tmp_path: Path) -> None:
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        ids = [transaction.add_photo(photo(number)) for number in range(3)]
+        names = zip("abc", ids, strict=True)
+        transaction.put_files(folder.id, [ReadFile(name, id_, 1, 1) for name, id_ in names])
+    with catalog.transaction() as transaction:
+        transaction.remove_files(folder.id, ["a", "b"])
+        transaction.remove_photos_without_files(keep=[ids[1]])
+    with writing(catalog) as connection:
+        left = connection.execute(text("SELECT photo_id FROM unheld_photo")).scalars().all()
+    assert left == [ids[1]]
 
 
 def test_what_a_transaction_undoes_is_not_counted(catalog: Catalog, tmp_path: Path) -> None:
@@ -131,7 +161,7 @@ def test_wrong_numbers_are_counted_again(catalog: Catalog, tmp_path: Path) -> No
     with writing(catalog) as connection:
         connection.execute(text("UPDATE count_change SET photos = 7, missing = 5"))
         connection.execute(text("DELETE FROM unheld_photo"))
-    assert catalog.row_counts()[1] == (3, 2, 1, 1)
+    assert catalog.row_counts()[1] == RowCounts(3, 1, {folder.id: FileCounts(1, 1)})
     with catalog.transaction() as transaction:
         transaction.recount()
     assert counts(catalog) == (3, 2, 1, 1)

@@ -1,4 +1,4 @@
-"""Threads are let in by the order in which they came, and leave it when they are stopped."""
+"""Threads are let in, in the order in which they came, and wait no more when they are stopped."""
 
 import threading
 import time

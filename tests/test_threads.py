@@ -4,16 +4,21 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 
 import pytest
 
 import sigseek
 from sigseek.demo.photos import draw_photos
+from sigseek.operations.searcher import _AT_ONCE
+from sigseek.progress import Stop
+from sigseek.search.searcher import Searcher
 from tests.conftest import Run
 
 THREADS = 16
@@ -153,6 +158,7 @@ def same(one: Answer, other: Answer) -> bool:
 _MANY_CALLS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 import sigseek
 
@@ -176,6 +182,39 @@ with sigseek.open(directory) as library, ThreadPoolExecutor(4) as pool:
             pass
         print(resident(), flush=True)
 """
+
+
+def test_threads_take_turns_though_the_library_changes(tmp_path: Path, mini_library: Path) -> None:
+    """Each thread waits for its turn in one state of the library, and asks in the next one."""
+    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    draw_photos(tmp_path / "added", 1, seed=503)
+    inside, most, lock = list[int](), list[int](), Lock()
+
+    def question(_: Searcher) -> None:
+        with lock:
+            inside.append(1)
+            most.append(len(inside))
+        time.sleep(0.05)
+        with lock:
+            inside.pop()
+
+    with (
+        sigseek.open(directory, model="mini") as library,
+        sigseek.open(directory, model="mini") as other,
+    ):
+        searcher = library._opened.searcher
+        searcher.get()
+        with ThreadPoolExecutor(THREADS) as pool:
+            with ExitStack() as turns:  # all turns are taken until the library has changed
+                for _ in range(_AT_ONCE):
+                    turns.enter_context(searcher._turns.holding(Stop()))
+                asked = [pool.submit(searcher.ask, question) for _ in range(THREADS)]
+                while len(searcher._turns._waiting) < THREADS:
+                    time.sleep(0.01)
+                other.index(tmp_path / "added")
+            for one in asked:
+                one.result()
+    assert max(most) == _AT_ONCE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's memory in /proc")

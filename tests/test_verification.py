@@ -130,8 +130,10 @@ DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
         "the catalog counts 7 embeddings by mini, and has 6",
     ),
     "the numbers of rows": (
-        lambda library: change(library, "UPDATE count_change SET files = files + 2"),
-        "the catalog counts ",
+        lambda library: change(
+            library, "UPDATE count_change SET files = files + 2 WHERE folder_id > 0"
+        ),
+        "the catalog counts 8 files and 0 missing ones in ",
     ),
     "a lost bias": (
         lambda library: change(library, "DELETE FROM bias WHERE photo_id = 4"),

@@ -1,14 +1,11 @@
-"""A semaphore that lets threads in by the order in which they came."""
+"""A semaphore that lets threads in, in the order in which they came."""
 
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sigseek.progress import Stop
-
-_LOOK = 0.05
-"""Seconds between two looks at whether to stop, while waiting."""
+from sigseek.progress import LOOK, Stop
 
 
 class FairSemaphore:
@@ -23,15 +20,15 @@ class FairSemaphore:
 
     @contextmanager
     def holding(self, stop: Stop) -> Iterator[None]:
-        """Be one of the threads that are in. Raises StoppedError when `stop` is set while this
-        thread waits.
+        """Let this thread in, and another one in its place at the end of the `with` statement.
+        Raises StoppedError when `stop` is set while this thread waits.
         """
         let_in = threading.Event()
         with self._lock:
             self._waiting.append(let_in)
             self._let_in()
         try:
-            while not let_in.wait(_LOOK):
+            while not let_in.wait(LOOK):
                 stop.check()
             yield
         finally:

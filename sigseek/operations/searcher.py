@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 _AT_ONCE = max(2, os.cpu_count() or 2)
-"""Questions that are asked of a searcher at a time. With 32 at once on 2 cores, each takes twice
-the processor time, because threads wait for Python's lock and empty each other's caches.
+"""The most questions that are asked of a searcher at a time. With 32 at once on 2 cores, each takes
+twice the processor time, because threads wait for Python's lock and empty each other's caches.
 """
 
 
@@ -72,11 +72,13 @@ class SearcherInUse:
 
         Everything is read in one transaction, so that what other processes change meanwhile does
         not reach the question. A question that `takes_long` is asked outside of a transaction
-        first, and once more in one if the library has changed meanwhile. It need not wait for its
-        turn among the others.
+        first, and once more in one if the library has changed meanwhile. Such a question waits for
+        no turn.
         """
         told, until = listener or self._model.listener, stop or Stop()
-        catalog, loaded = self._directory.catalog(), self._last or self._current(told, until)
+        catalog = self._directory.catalog()
+        if self._last is None:
+            self._current(told, until)
         if takes_long:
             loaded = self._current(told, until)
             revision = catalog.order_revision()
@@ -84,19 +86,20 @@ class SearcherInUse:
             state = self._checkpoint.state_to_query(told, until)
             if (state, catalog.order_revision()) == (loaded.state, revision):
                 return answer
-        turn = nullcontext() if takes_long else self._turns.holding(until)
-        with turn, catalog.moment():
-            state = self._checkpoint.state_to_query(told, until)
-            if state == loaded.state:
+        with nullcontext() if takes_long else self._turns.holding(until):
+            last = self._last  # another thread may have loaded it meanwhile
+            with catalog.moment():
+                state = self._checkpoint.state_to_query(told, until)
+                if last and state == last.state:
+                    return question(_in_moment(stop, last.searcher, state))
+            # Loading may take long, so it is done outside of the transaction, unless the library
+            # goes on changing.
+            loaded = self._current(told, until)
+            with catalog.moment():
+                state = self._checkpoint.state_to_query(told, until)
+                if state != loaded.state:
+                    loaded = self._load(state, told, until)
                 return question(_in_moment(stop, loaded.searcher, state))
-        # Loading may take long, so it is done outside of the transaction, unless the library goes
-        # on changing.
-        loaded = self._current(told, until)
-        with catalog.moment():
-            state = self._checkpoint.state_to_query(told, until)
-            if state != loaded.state:
-                loaded = self._load(state, told, until)
-            return question(_in_moment(stop, loaded.searcher, state))
 
     def _current(self, listener: Listener, stop: Stop) -> _Loaded:
         # The state is read under the lock, too: a thread that read it earlier could otherwise

@@ -79,7 +79,7 @@ def copy_tables(source: Connection, target: Dialect, listener: Listener, stop: S
             listener.advanced(Progress(Phase.COPYING, done, total))
     with _writing(target) as connection:
         target.go_on_counting_ids(connection)
-        recount(connection)  # photos that never had a file in the copy lost none there
+        recount(connection)  # no trigger notes photos that are copied without a file
         schema.mark_unfinished(connection, unfinished=False)
     return done
 

@@ -35,7 +35,9 @@ REFERENCING OLD TABLE AS removed_rows FOR EACH STATEMENT
 EXECUTE FUNCTION removed_embedding_insert()
 
 -- One of some 256 statements adds up what is there, so that there are never many rows to add up. It
--- passes over rows that another statement is about to add up, and waits for nobody.
+-- passes over rows that another statement is about to add up, and waits for nobody. An update does
+-- not add up: a folder's files move one at a statement, and each time all rows of the transaction
+-- would be gone through.
 CREATE FUNCTION put_count_changes_together() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 IF random() * 256 < 1 THEN
 WITH gone AS (DELETE FROM count_change WHERE id IN
@@ -76,7 +78,7 @@ UNION ALL SELECT folder_id, -1, -CAST(missing_since IS NOT NULL AS int) FROM old
 GROUP BY folder_id HAVING sum(files) <> 0 OR sum(missing) <> 0;
 INSERT INTO unheld_photo (photo_id) SELECT old_rows.photo_id FROM old_rows
 JOIN new_rows ON new_rows.id = old_rows.id WHERE new_rows.photo_id <> old_rows.photo_id;
-PERFORM put_count_changes_together(); RETURN NULL; END $$
+RETURN NULL; END $$
 
 CREATE TRIGGER count_file_insert AFTER INSERT ON file
 REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_new_files()

@@ -522,11 +522,11 @@ REMOVED_EMBEDDING = Table(
 
 
 class CountChangeColumns(TypedColumns):
-    """By how much the numbers of photos and files have changed. Triggers add it.
+    """A change of the numbers of photos and files. Triggers add these rows.
 
-    The sums of all rows are the numbers of now. On SQLite each folder has one row, which triggers
-    change. On PostgreSQL each statement that changes files adds a row, so that no two writers wait
-    for each other. Every now and then one of them adds up the rows of each folder.
+    The sums of all rows are the current numbers. On SQLite each folder has one row, which triggers
+    change. On PostgreSQL each statement adds a row; `postgresql_triggers.sql` says when they are
+    added up, and docs/architecture.md why.
     """
 
     id: Named[int] = Column(WHOLE, primary_key=True)
@@ -551,8 +551,8 @@ class UnheldPhotoColumns(TypedColumns):
     """A photo that may have no file: it lost one, or was added without any.
 
     A photo without files is looked for among these alone. Triggers note which photos lose a file,
-    and who adds a photo notes that it has none. At the end of a run of `index` the rows of photos
-    are removed that have files, or are gone.
+    and who adds a photo notes that it has none. At the end of a run of `index`, and when photos are
+    removed, the rows of photos that have files, or are gone, are removed.
     """
 
     id: Named[int] = Column(WHOLE, primary_key=True)

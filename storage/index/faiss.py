@@ -134,7 +134,7 @@ class FaissIndex:
         """Return the sample's embeddings in memory: every search compares all of them, and FAISS
         would put the nearest first, which takes as long again.
         """
-        with self._sampling:  # every thread needs it, and it takes as long as a few searches
+        with self._sampling:  # it takes as long as a few searches, so one thread makes it for all
             if self._sample_rows is None:
                 parts = [part.embeddings() for part in self._sample]
                 ids, vectors = (np.concatenate(side) for side in zip(*parts, strict=True))

@@ -230,7 +230,7 @@ class FileWriter(FormerOrderWriter):
         counts = Counter(file.photo_id for file in files)
         alone = {id_ for id_, count in counts.items() if count == 1}
         found = (alone & self._added) - self._filed
-        self._filed |= counts.keys()
+        self._filed.update({file.path: file.photo_id for file in files}.values())
         return found
 
     def _mark_facts_stale(self, stale: Collection[int], fresh: Collection[int]) -> None:

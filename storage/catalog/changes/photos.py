@@ -158,6 +158,7 @@ class PhotoWriter(PictureWriter):
                 update(CHECKPOINT).values(generation=CHECKPOINT.c.generation + 1)
             )
             forget_removals(self._connection)
+            self.forget_held()
         return removed
 
     def note_unheld(self) -> None:

@@ -1,4 +1,4 @@
-"""The numbers of photos and files, which triggers keep, so that no table is gone through."""
+"""The numbers of photos and files. Triggers keep them, so nobody has to count."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,10 @@ class RowCounts(NamedTuple):
     """The numbers of rows that a catalog keeps."""
 
     photos: int
-    files: int
-    """Files, missing ones too."""
-    missing: int
     without_files: int
     """Photos that no file holds any more."""
+    by_folder: dict[int, FileCounts]
+    """The files of each folder that has any, by the folder's id."""
 
 
 def count_photos(connection: Connection) -> int:
@@ -38,7 +37,7 @@ def count_files_by_folder(connection: Connection) -> dict[int, FileCounts]:
     return {
         folder: FileCounts(int(files - missing), int(missing))
         for folder, files, missing in map(tuple, connection.execute(query))
-        if files
+        if files or missing
     }
 
 
@@ -60,22 +59,23 @@ def photos_without_files() -> Select[int]:
 
 def counts_of_triggers(connection: Connection) -> RowCounts:
     """Return the numbers that triggers keep."""
-    folders = count_files_by_folder(connection).values()
     return RowCounts(
         count_photos(connection),
-        count_files(connection),
-        sum(folder.missing for folder in folders),
         count_photos_without_files(connection),
+        count_files_by_folder(connection),
     )
 
 
 def counted_anew(connection: Connection) -> RowCounts:
-    """Return the numbers of rows that there are, which reads both tables or their indexes."""
+    """Return the numbers of the rows that there are, which reads both tables or their indexes."""
     photos = connection.scalar(select(func.count()).select_from(PHOTO)) or 0
-    of_files = select(func.count(), func.count(FILE.c.missing_since)).select_from(FILE)
-    files, missing = connection.execute(of_files).one()
     without = select(func.count()).select_from(PHOTO).where(~is_held())
-    return RowCounts(photos, files, missing, connection.scalar(without) or 0)
+    missing = func.count(FILE.c.missing_since)
+    files = select(FILE.c.folder_id, func.count() - missing, missing).group_by(FILE.c.folder_id)
+    by_folder = {
+        folder: FileCounts(present, gone) for folder, present, gone in connection.execute(files)
+    }
+    return RowCounts(photos, connection.scalar(without) or 0, by_folder)
 
 
 def is_held() -> ColumnElement[bool]:
