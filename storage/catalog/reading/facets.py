@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import Column, ColumnElement, Connection, func, select, union_all
 
 from sigseek.storage.catalog.reading.counts import (
+    count_files,
     count_files_by_folder,
     count_photos,
     count_photos_without_files,
+    photos_without_files,
 )
 from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
 from sigseek.storage.catalog.reading.index_counts import (
@@ -131,17 +133,20 @@ class FacetReader(Reader):
 
         (is_counted,) = among(PHOTO.c.id)
         counts: dict[FacetKind, Counts] = {}
-        in_row = [kind for kind in kinds if kind in _COLUMNS]
+        of_months = {"year", "month"} <= set(kinds)  # their counts are those of the years, too
+        in_row = [kind for kind in kinds if kind in _COLUMNS and not (of_months and kind == "year")]
         with self._connect() as connection:
             if in_row:
                 columns = [_COLUMNS[kind] for kind in in_row]
                 found = self._dialect.count_rows(connection, columns, is_counted, given)
                 counts |= zip(in_row, map(_named, in_row, found), strict=True)
                 photos = counts[in_row[0]].total()
+                if of_months:
+                    counts["year"] = _by_year(counts["month"])
             else:
                 photos = connection.scalar(select(func.count()).where(is_counted), given) or 0
             if "folder" in kinds:
-                counts["folder"] = _by_folder(connection, photos, among, given)
+                counts["folder"] = _by_folder(connection, photos, ids, among, given)
             if "tag" in kinds:
                 counts["tag"] = _by_tag(connection, photos, among, given)
         return {
@@ -155,6 +160,14 @@ def _named(kind: FacetKind, found: Mapping[tuple[Any, ...], int]) -> Counts:
     counts: Counts = Counter()
     for values, photos in found.items():
         counts[place_in_words(values) if kind == "place" else values[0]] += photos
+    return counts
+
+
+def _by_year(months: Counts) -> Counts:
+    """Return the counts by year of what was counted by month. Some dates tell a year alone."""
+    counts: Counts = Counter()
+    for month, photos in months.items():
+        counts[None if month is None else str(month)[:4]] += photos
     return counts
 
 
@@ -201,18 +214,24 @@ def _all_by_folder(connection: Connection) -> Counts:
 
 
 def _by_folder(
-    connection: Connection, photos: int, among: _Among, given: Mapping[str, object]
+    connection: Connection, photos: int, ids: Ids, among: _Among, given: Mapping[str, object]
 ) -> Counts:
-    """Return how many of some photos have a file in each folder. `photos` is how many they are."""
-    chosen = among(FILE.c.photo_id)
-    held = connection.scalar(select(func.count(FILE.c.photo_id.distinct())).where(*chosen), given)
-    counts: Counts = Counter({None: photos - (held or 0)})
+    """Return how many of the photos with these ids have a file in each folder. `photos` of them are
+    there.
+    """
+    import numpy as np
+
+    without = connection.scalars(photos_without_files()).all()
+    counts: Counts = Counter({None: int(np.isin(without, ids).sum()) if without else 0})
     folders = connection.scalars(select(FOLDER.c.path)).all()
     if len(folders) == 1:
-        return counts + Counter({folders[0]: held})
+        return counts + Counter({folders[0]: photos - counts[None]})
     # With the photo first, SQLite reads the rows in the order of its index on photos, or of their
     # own. Otherwise it would take the index on folders, and jump to and fro for each row.
-    pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(*chosen).distinct().subquery()
+    files = select(FILE.c.photo_id, FILE.c.folder_id).where(*among(FILE.c.photo_id))
+    if count_files(connection) > count_photos(connection) - len(without):
+        files = files.distinct()
+    pairs = files.subquery()
     per_folder = (
         select(pairs.c.folder_id, func.count().label("photos"))
         .group_by(pairs.c.folder_id)
