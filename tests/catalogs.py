@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Row, delete, func, select, text, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 
 from sigseek.search.calibration import Calibration
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts, ReadFile
 from sigseek.storage.catalog.sqlite import SqliteDialect
-from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, PHOTO
+from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, PHOTO, UNHELD_PHOTO
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import VectorIndex
 from sigseek.storage.index.file_store import FileStore
@@ -120,6 +120,7 @@ def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float
             for id_, half in zip(ids, halves, strict=True)
         ]
         catalog._dialect.put(connection, EMBEDDING, ["checkpoint_id", "photo_id"], embeddings)
+        connection.execute(insert(UNHELD_PHOTO), [{"photo_id": id_} for id_ in ids])
     return ids
 
 
