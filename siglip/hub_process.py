@@ -39,6 +39,10 @@ _PATTERNS = (
 )
 _NEEDED_BYTES_MARGIN = 100_000_000
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AGAIN = 1.0
+"""Seconds after which the download is interrupted once more, if it has not ended. Python ignores an
+interruption that happens to come while an object is destroyed.
+"""
 _LARGE = 10_000_000
 """Bytes of a file from which on its download has a progress bar."""
 
@@ -61,12 +65,23 @@ def main() -> None:
             last = {"refused": base64.b64encode(pickle.dumps(error)).decode()}
         _ignore_signals()  # whoever has the last answer may end this process
         answer(**last)
+    _interrupt_every(0)
 
 
 def _end(number: int, frame: object) -> None:
-    """Interrupt whatever is going on. A second signal must not interrupt the tidying up."""
+    """Interrupt whatever is going on. A second signal must not interrupt the tidying up, which is
+    done in a moment.
+    """
     _ignore_signals()
+    _interrupt_every(_AGAIN)
     raise KeyboardInterrupt
+
+
+def _interrupt_every(seconds: float) -> None:
+    """Interrupt what goes on each time that so many seconds have passed, or no more after 0."""
+    if hasattr(signal, "setitimer"):  # Windows has none
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
 
 
 def _ignore_signals() -> None:

@@ -215,6 +215,34 @@ def test_ctrl_c_ends_a_download(tmp_path: Path, drawn: Path, stalled: Stall, who
     assert partial_files(tmp_path / "cache") == []
 
 
+def test_a_ctrl_c_that_python_loses_ends_a_download_all_the_same() -> None:
+    """Python ignores what a signal raises while an object is destroyed."""
+    code = """
+import signal, time
+from sigseek.siglip import hub_process
+
+class Destroyed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def download(*given):
+    Destroyed()
+    time.sleep(600)
+
+hub_process._download = download
+hub_process.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, REPO, "10"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "Exception ignored in: <function Destroyed.__del__" in done.stderr
+
+
 def test_what_needs_a_checkpoint_is_stopped_during_its_download(
     tmp_path: Path, drawn: Path, stalled: Stall
 ) -> None:

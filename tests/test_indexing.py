@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,18 @@ def library(tmp_path: Path, photos: Path) -> sigseek.Library:
     return indexed(tmp_path / "library", photos)
 
 
+def known(library: sigseek.Library) -> sigseek.Status:
+    """Return the library's status, without the thumbnails that all libraries share: other tests may
+    add to them.
+    """
+    return replace(library.status(), thumbnails_bytes=0)
+
+
 def test_more_than_half_gone_changes_nothing_without_yes(
     photos: Path, library: sigseek.Library, run: Run
 ) -> None:
     where = ("--library", library.directory)
-    before = library.status()
+    before = known(library)
     for name in "ab":
         shutil.rmtree(photos / name)
     refused = run("index", *where, check=False)
@@ -35,7 +43,7 @@ def test_more_than_half_gone_changes_nothing_without_yes(
     assert refused.stderr.startswith(
         f"error: 8 of 12 files in {photos} are gone, and nothing was changed; "
     )
-    assert library.status() == before
+    assert known(library) == before
     (report,) = map(json.loads, run("index", *where, "--yes", "--json").stdout.splitlines())
     assert (report["missing"], report["unchanged"]) == (8, 4)
     (again,) = map(json.loads, run("index", *where, "--json").stdout.splitlines())
