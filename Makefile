@@ -96,7 +96,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 # There is a package of the server for some machines only. Without it its tests say that they were left
-# out, and the next call tries again. Milvus Lite is for the tests of calls alone, which `test` has. All is installed with one call, because each takes pip 15 seconds.
+# out, and the next call tries again. Milvus Lite is for the tests of calls alone, which `test` has. All
+# is installed with one call, because each takes pip 15 seconds.
 $(MILVUS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable '.[dev,milvus]' "milvus; platform_machine == 'x86_64'" milvus-lite && touch $(INSTALLED) $@ || \

@@ -158,7 +158,6 @@ def same(one: Answer, other: Answer) -> bool:
 _MANY_CALLS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 import sigseek
 

@@ -1,6 +1,6 @@
 """Changes of the numbers of photos and files. Triggers make most of them."""
 
-from sqlalchemy import Connection, delete, exists, func, insert, literal, or_, select
+from sqlalchemy import Connection, delete, func, insert, literal, select
 
 from sigseek.storage.catalog.reading.counts import is_held
 from sigseek.storage.catalog.tables import COUNT_CHANGE, FILE, PHOTO, UNHELD_PHOTO
@@ -20,13 +20,3 @@ def recount(connection: Connection) -> None:
         connection.execute(insert(COUNT_CHANGE).from_select(names, counted))
     without = select(PHOTO.c.id).where(~is_held())
     connection.execute(insert(UNHELD_PHOTO).from_select(["photo_id"], without))
-
-
-def forget_held(connection: Connection) -> None:
-    """Forget which photos may have no file, but for those that have none. A photo that loses a file
-    at this moment gets a new row, which stays.
-    """
-    # "Not among the photos without files" would be shorter, and quadratic on PostgreSQL.
-    is_there = exists().where(PHOTO.c.id == UNHELD_PHOTO.c.photo_id)
-    has_file = exists().where(FILE.c.photo_id == UNHELD_PHOTO.c.photo_id)
-    connection.execute(delete(UNHELD_PHOTO).where(or_(has_file, ~is_there)))

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, insert, or_, select, update
 
-from sigseek.storage.catalog.changes.counts import forget_held, recount
+from sigseek.storage.catalog.changes.counts import recount
 from sigseek.storage.catalog.changes.embeddings import forget_removals
 from sigseek.storage.catalog.changes.hashes import SKETCH_KEY, hash_columns, sketch_rows
 from sigseek.storage.catalog.changes.pictures import PictureWriter
@@ -18,6 +18,7 @@ from sigseek.storage.catalog.reading.counts import is_held
 from sigseek.storage.catalog.reading.photos import present_files
 from sigseek.storage.catalog.tables import (
     CHECKPOINT,
+    FILE,
     KEYWORD,
     PERSON,
     PHOTO,
@@ -170,8 +171,13 @@ class PhotoWriter(PictureWriter):
             self._connection.execute(insert(UNHELD_PHOTO), rows)
 
     def forget_held(self) -> None:
-        """Forget which photos may have no file, but for those that have none."""
-        forget_held(self._connection)
+        """Forget which photos may have no file, but for those that have none. A photo that loses a
+        file at this moment gets a new row, which stays.
+        """
+        # "Not among the photos without files" would be shorter, and quadratic on PostgreSQL.
+        is_there = exists().where(PHOTO.c.id == UNHELD_PHOTO.c.photo_id)
+        has_file = exists().where(FILE.c.photo_id == UNHELD_PHOTO.c.photo_id)
+        self._connection.execute(delete(UNHELD_PHOTO).where(or_(has_file, ~is_there)))
 
     def recount(self) -> None:
         """Count all photos and files, and find all photos without files."""
