@@ -20,7 +20,7 @@ from sqlalchemy import URL
 
 from benchmarks.made_up import add_checkpoint, batches
 from benchmarks.workers import Cluster, running_cluster
-from sigseek.indexer.comparison import Comparison
+from sigseek.indexer.comparison import ChangedFile, Comparison
 from sigseek.indexer.folder_changes import FolderChanges
 from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.listing import FoundFile
@@ -77,7 +77,9 @@ def _run(
         checkpoint = add_checkpoint(transaction)
         folder, _ = transaction.add_folder(place)
     found = Comparison(scanned=count, unreadable={})
-    found.changed += [FoundFile(f"{number:09}.png", 1, number, number) for number in range(count)]
+    for number in range(count):
+        file = FoundFile(f"{number:09}.png", 1, number, number)
+        found.changed.append(ChangedFile(file, before=None))
     ledger = Ledger("made up", Silence())
     program, server = time.process_time(), _busy(cluster)
     if claims:

@@ -4,20 +4,32 @@ The result tells what must be read, what is back and what is missing.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from sigseek.indexer.exclusion import is_junk
 from sigseek.indexer.failures import is_due
 from sigseek.indexer.known_files import KnownFiles
 from sigseek.indexer.listing import FoundFile, Listing
+from sigseek.indexer.packed_list import PackedList
 from sigseek.indexer.presence import may_be_there
+from sigseek.indexer.raw_pairs import directory_of
 from sigseek.indexer.sidecars import beside
 from sigseek.paths import is_utf8
 from sigseek.storage import FailureRecord, FileRecord, FileTuple
 from sigseek.storage.catalog import path_prefix
 from sigseek.storage.records import OtherFile
+
+
+class ChangedFile(NamedTuple):
+    """A file to be read."""
+
+    found: FoundFile
+    before: FileRecord | None
+    """What the catalog holds of it; None for a new file."""
 
 
 @dataclass
@@ -31,11 +43,13 @@ class Comparison:
     """Pictures that the scan found."""
     unreadable: dict[str, str]
     """Directories and links that the scan could not look into, and why."""
-    changed: list[FoundFile] = field(default_factory=list)
-    """Files to be read: new, changed, not embedded by this checkpoint, or to be tried again."""
+    changed: PackedList[ChangedFile] = field(default_factory=PackedList)
+    """Files to be read: new, changed, not embedded by this checkpoint, or to be tried again. Known
+    files that are read again for no such reason come last, so that new photos need not wait.
+    """
     known: dict[str, FileRecord] = field(default_factory=dict)
-    """The catalog's records of the files in `changed`, `missing` and `excluded`, and of those in
-    `raw_pairs` once these are decided.
+    """The catalog's records of the files in `missing` and `excluded`, and of those in `raw_pairs`
+    once these are decided.
     """
     excluded: list[str] = field(default_factory=list)
     """Known files that are left out from now on."""
@@ -73,6 +87,13 @@ class Comparison:
     raw_sidecars: dict[str, str] = field(default_factory=dict)
     """The sidecars of the files in `raw_pairs`, by path."""
 
+    def records(self) -> Iterator[FileRecord]:
+        """Yield the catalog's records of the files in `known` and `changed`."""
+        yield from self.known.values()
+        for file in self.changed:
+            if file.before is not None:
+                yield file.before
+
 
 def compare(
     root: Path,
@@ -87,7 +108,8 @@ def compare(
     """Compare what was listed of `root`/`inside`, part by part, with the known files of the folder
     `root`, at least those below `inside`, and with its failures.
 
-    What is in memory grows with what has changed and with a part, not with the folder.
+    What is in memory grows with a part, with the pictures of a directory until those below it are
+    compared, and with what is missing. Of each file that is to be read it takes a few dozen bytes.
 
     Files in a hidden directory, which were indexed by naming it, are not missing as long as they
     are there: only a scan of that very directory looks into it. A file that failed before and has
@@ -103,6 +125,7 @@ def compare(
         else:
             under_way.settle_known_files(known.before(part.complete_before))
         under_way.decide_raw_pairs(part.complete_before)
+        under_way.pack_changed(part)
     return under_way.finish(root, inside)
 
 
@@ -128,7 +151,13 @@ class _UnderWay:
         file's pair goes to the result once it is decided.
         """
         self._others: dict[str, FileRecord] = {}
-        """Known files that are new, changed or not listed, by path."""
+        """Known files that are changed or not listed, by path."""
+        self._waiting: defaultdict[str, list[str]] = defaultdict(list)
+        """The files that are to be read, by directory, as long as RAW files may be listed below it.
+        They are in `_listing`, too.
+        """
+        self._read_last: PackedList[ChangedFile] = PackedList()
+        """Files to be read that are read again in any case."""
         self._known_raw_sidecars: dict[str, str | None] = {}
         """The sidecars, as the catalog has them, of settled files that have some in a directory
         below.
@@ -250,6 +279,34 @@ class _UnderWay:
             elif picture not in self._result.sidecars:
                 self._note_sidecars(picture, beside(before))
 
+    def pack_changed(self, part: Listing) -> None:
+        """Hand the files to the result that are to be read, and in whose directories and below them
+        all is compared, now that the files before the end of this part are settled.
+        """
+        before = part.complete_before
+        if before is None:
+            return  # `finish` hands over the rest
+        files = self._listing.files
+        for path in part.files:
+            if path in files and is_utf8(path):
+                self._waiting[directory_of(path)].append(path)
+        for directory in list(self._waiting):
+            if _is_complete(directory, before):
+                for path in self._waiting.pop(directory):
+                    self._pack(path)
+
+    def _pack(self, path: str) -> None:
+        """Hand a file that is to be read to the result."""
+        result, listing, reread = self._result, self._listing, self._reread
+        before = self._others.pop(path, None)
+        known = before.sidecars if before else None
+        sidecars = listing.sidecars.pop(path, None)
+        if sidecars != known or (reread is None and sidecars):
+            result.sidecars[path] = sidecars
+        is_last = before is not None if reread is None else path in reread
+        file = ChangedFile(FoundFile(path, *listing.files.pop(path)), before)
+        (self._read_last if is_last else result.changed).append(file)
+
     def _note_sidecars(self, path: str, sidecars: str | None) -> None:
         self._result.refreshed += path not in self._result.sidecars
         self._result.sidecars[path] = sidecars
@@ -261,17 +318,13 @@ class _UnderWay:
             self._settle_raw_sidecars(picture)
         result.unreadable = listing.unreadable
         result.emptied = not self._found_pictures and bool(listing.excluded)
-        result.changed = [FoundFile(path, *found) for path, found in listing.files.items()]
-        for path in listing.files:
-            before = others[path].sidecars if path in others else None
-            now = listing.sidecars.get(path)
-            if now != before or (self._reread is None and now):
-                result.sidecars[path] = now
+        for path in list(listing.files):
+            self._pack(path)
+        for file in self._read_last:
+            result.changed.append(file)
         self._settle_unlisted(root, inside)
         result.known = {
-            path: others[path]
-            for path in (*listing.files, *result.missing, *result.excluded)
-            if path in others
+            path: others[path] for path in (*result.missing, *result.excluded) if path in others
         }
         result.newly_missing = [path for path in result.missing if not others[path].missing]
         return result
@@ -293,6 +346,12 @@ class _UnderWay:
 def _comes_before(path: str, *others: str) -> bool:
     """Return whether the others come before the path, as scans and the catalog order paths."""
     return all(other < path and is_utf8(other) for other in others)
+
+
+def _is_complete(directory: str, before: str) -> bool:
+    """Return whether all paths in the directory and below it come before this path."""
+    first = f"{directory}{os.sep}"
+    return bool(directory) and first < before and not before.startswith(first)
 
 
 def left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> dict[str, str]:

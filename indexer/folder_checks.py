@@ -92,18 +92,22 @@ def check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
 
     A drive that was unplugged, replaced by another, or half restored looks like this.
     """
-    new = Counter(
-        (file.size, file.mtime_ns)
-        for _, one in found
-        for file in one.changed
-        if file.path not in one.known
-    )
     for root, one in found:
-        lost = [one.known[path] for path in one.newly_missing]
-        moved = sum((Counter((file.size, file.mtime_ns) for file in lost) & new).values())
-        if len(lost) - moved > one.present_before / 2:
+        records = (one.known[path] for path in one.newly_missing)
+        lost = Counter((file.size, file.mtime_ns) for file in records)
+        most = one.present_before / 2
+        if lost.total() <= most:
+            continue
+        moved = Counter(
+            (file.found.size, file.found.mtime_ns)
+            for _, other in found
+            for file in other.changed
+            if file.before is None and (file.found.size, file.found.mtime_ns) in lost
+        )
+        gone = (lost - moved).total()
+        if gone > most:
             raise FolderError(
-                f"{len(lost) - moved:,} of {one.present_before:,} files in {root} are gone, "
+                f"{gone:,} of {one.present_before:,} files in {root} are gone, "
                 "and nothing was changed",
                 Remedy(
                     "plug in the drive; if they were moved, use: {}; if they are really gone: {}",

@@ -90,8 +90,6 @@ class FolderComparer:
                 lambda raw: _came_after(last_run, root, raw),
                 None if self._reread else to_identify,
             )
-        # New photos are not to wait until those of an earlier version are read again.
-        found.changed.sort(key=lambda file: file.path in to_identify)
         if found.newly_missing and inside != PurePath():  # only a part of the files was looked at
             counts = self._catalog.file_counts()
             found.present_before = sum(counts[folder.id].present for _, folder in folders)

@@ -50,7 +50,7 @@ class PhotosWithoutFiles:
             return
         lost = self._now()
         if lost:
-            held = {file.photo_id for found in scans for file in found.known.values()}
+            held = {file.photo_id for found in scans for file in found.records()}
             lost &= self._before | held
         self.left_out = lost & self._of_excluded
         others = lost - self.left_out
@@ -74,7 +74,7 @@ class PhotosWithoutFiles:
             return photos
         sizes: defaultdict[int, set[int | None]] = defaultdict(set)
         for found in scans:
-            for file in found.known.values():
+            for file in found.records():
                 sizes[file.photo_id].add(file.size)
         unread_sizes = set(unread.values())
         return {id_ for id_ in photos if id_ in self._before or sizes[id_] & unread_sizes}

@@ -142,7 +142,7 @@ class Worker:
             lambda transaction: transaction.add_tasks(
                 self.id,
                 self._checkpoint.id,
-                ((folder.id, *file) for folder, found in work for file in found.changed),
+                ((folder.id, *file.found) for folder, found in work for file in found.changed),
             )
         )
         self._look()

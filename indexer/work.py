@@ -44,17 +44,25 @@ class ListedWork:
     def __init__(self, catalog: Catalog, found: Comparison) -> None:
         self._catalog = catalog
         self._found = found
+        self._known: dict[str, FileRecord] = {}
+        """What the catalog knew of those files that were yielded and are not settled."""
 
     def files(self) -> Iterator[FoundFile]:
         """Yield the files that have to be read."""
-        return iter(self._found.changed)
+        for file in self._found.changed:
+            if file.before is not None:
+                self._known[file.found.path] = file.before
+            yield file.found
 
     def before(self, path: str) -> FileRecord | None:
         """Return what the catalog knew of the file when the folder was compared with it."""
-        return self._found.known.get(path)
+        return self._known.get(path)
 
     def settle(
         self, paths: Collection[str], write: Callable[[Transaction, Collection[str]], _Result]
     ) -> _Result:
         """Write in one transaction."""
-        return self._catalog.commit(lambda transaction: write(transaction, paths), by_index=True)
+        result = self._catalog.commit(lambda transaction: write(transaction, paths), by_index=True)
+        for path in paths:
+            self._known.pop(path, None)
+        return result

@@ -3,17 +3,18 @@
 import os
 import tracemalloc
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path, PurePath
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigseek.indexer.comparison import Comparison, compare
+from sigseek.indexer.comparison import ChangedFile, Comparison, compare
 from sigseek.indexer.decoding.formats import DECODER_VERSION
 from sigseek.indexer.known_files import KnownFiles
 from sigseek.indexer.listing import FoundFile, Listing
-from sigseek.indexer.raw_pairs import directory_of
+from sigseek.indexer.raw_pairs import directory_of, find_candidates
 from sigseek.paths import is_utf8
 from sigseek.storage import FailureKind, FailureRecord, FileRecord, FileTuple
 
@@ -42,10 +43,11 @@ def test_new_changed_and_unchanged_files(tmp_path: Path) -> None:
     rows = [row("same"), row("touched", mtime=2), row("other checkpoint's", embedded=False)]
     found = run(tmp_path, listing("same", "touched", "other checkpoint's", "new"), rows)
     assert (found.scanned, found.unchanged, found.present_before) == (4, 1, 3)
-    assert found.changed == [
-        FoundFile(path, 10, 1, 5) for path in ("touched", "other checkpoint's", "new")
+    assert list(found.changed) == [
+        ChangedFile(FoundFile(path, 10, 1, 5), before)
+        for path, before in (("touched", rows[1]), ("other checkpoint's", rows[2]), ("new", None))
     ]
-    assert set(found.known) == {"touched", "other checkpoint's"}
+    assert found.known == {}
     assert (found.missing, found.newly_missing) == (set(), [])
 
 
@@ -101,7 +103,7 @@ def test_failures_are_read_again_by_their_kind(
 ) -> None:
     failure = FailureRecord("bad", "a reason", 10, mtime, kind, decoder_version=DECODER_VERSION)
     found = run(tmp_path, listing("bad"), [], [failure])
-    assert [file.path for file in found.changed] == (["bad"] if read_again else [])
+    assert [file.found.path for file in found.changed] == (["bad"] if read_again else [])
     assert found.failed == (not read_again)
 
 
@@ -132,9 +134,9 @@ PATHS = st.builds(
 
 
 @st.composite
-def known_files(draw: st.DrawFn) -> FileRecord:
+def known_files(draw: st.DrawFn, paths: st.SearchStrategy[str] = PATHS) -> FileRecord:
     return FileRecord(
-        draw(PATHS),
+        draw(paths),
         draw(st.sampled_from([3, 3, 4])),
         draw(st.sampled_from([7, 7, 8])),
         draw(st.sampled_from([9, 9, 8, None])),
@@ -183,14 +185,69 @@ def test_parts_give_what_a_dictionary_of_all_files_gives(
     assert outcomes(found) == plain_outcomes(whole, rows, failures)
     assert found.scanned == len(there)
     assert found.present_before == sum(not row.missing for row in rows)
-    told = {*found.missing, *found.excluded, *(file.path for file in found.changed)}
-    assert set(found.known) == {row.path for row in rows if row.path in told}
+    known = {row.path: row for row in rows}
+    assert found.known == {
+        path: known[path] for path in known.keys() & {*found.missing, *found.excluded}
+    }
+    assert all(file.before == known.get(file.found.path) for file in found.changed)
+    assert sum(file.before is not None for file in found.changed) + len(found.known) == len(
+        list(found.records())
+    )
+
+
+SHOTS = st.builds(
+    os.path.join,
+    st.sampled_from(["", "a", "a-b", "a/a", "a/a/a", "a/a-b", "b", "\udcff", "\udcff/a"]),
+    st.sampled_from(["1.jpg", "1.dng", "2.jpg", "2.dng", "z\udc80.jpg", "z\udc80.dng"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    there=st.sets(SHOTS, max_size=12),
+    rows=st.lists(known_files(SHOTS), max_size=12, unique_by=lambda row: row.path),
+    shared=st.sets(SHOTS, max_size=3),
+    reread=st.none() | st.sets(SHOTS, max_size=2),
+    size=st.integers(1, 4),
+)
+def test_parts_give_the_same_raw_pairs_as_one_listing(
+    there: set[str], rows: list[FileRecord], shared: set[str], reread: set[str] | None, size: int
+) -> None:
+    """The picture of a RAW file may have been listed some parts before it."""
+    raw_directories = {directory_of(path) for path in there if path.endswith(".dng")}
+    pairs = find_candidates(sorted(there), raw_directories)
+    whole = Listing(dict.fromkeys(sorted(there - pairs.keys()), (3, 7, 9)))
+    whole.raw_pairs = {FoundFile(raw, 3, 7, 9): pairs[raw] for raw in sorted(pairs)}
+    whole.raw_sidecars = {
+        picture: "1 2 sub/a.xmp"
+        for raw, picture in pairs.items()
+        if raw in shared and directory_of(raw) != directory_of(picture)
+    }
+    once, often = (
+        compare(
+            Path("/nowhere"),
+            HERE,
+            parts,
+            KnownFiles([("", sorted_as_kept(rows, as_postgresql=False))]),
+            [],
+            1_000_000,
+            reread=reread,
+        )
+        for parts in ([deepcopy(whole)], split(whole, size))
+    )
+    assert outcomes(often) == outcomes(once)
+    assert (often.raw_pairs, often.raw_sidecars) == (once.raw_pairs, once.raw_sidecars)
+    known = {row.path for row in rows}
+    last = [file.found.path in (known if reread is None else reread) for file in often.changed]
+    assert last == sorted(last), "what is read again in any case comes last"
 
 
 def split(whole: Listing, size: int) -> Iterator[Listing]:
     """Yield the listing in parts, as a scan of its directories gives them."""
+    raw_files = [raw.path for raw in whole.raw_pairs]
     waiting = sorted(
-        {*map(directory_of, whole.files), *whole.excluded}, key=lambda path: f"{path}/"
+        {*map(directory_of, (*whole.files, *raw_files)), *whole.excluded},
+        key=lambda path: f"{path}/",
     )
     part = Listing()
     for number, directory in enumerate(waiting):
@@ -199,6 +256,11 @@ def split(whole: Listing, size: int) -> Iterator[Listing]:
                 part.files[path] = whole.files[path]
                 if path in whole.sidecars:
                     part.sidecars[path] = whole.sidecars[path]
+        for raw, picture in whole.raw_pairs.items():
+            if directory_of(raw.path) == directory:
+                part.raw_pairs[raw] = picture
+                if picture in whole.raw_sidecars:
+                    part.raw_sidecars[picture] = whole.raw_sidecars[picture]
         if directory in whole.excluded:
             part.excluded[directory] = "a pattern"
         left = waiting[number + 1 :]
@@ -222,7 +284,7 @@ def sorted_as_kept(rows: list[FileRecord], *, as_postgresql: bool) -> list[FileT
 
 def outcomes(found: Comparison) -> dict[str, object]:
     return {
-        "changed": {file.path for file in found.changed},
+        "changed": {file.found.path for file in found.changed},
         "unchanged": found.unchanged,
         "missing": found.missing,
         "newly missing": set(found.newly_missing),
@@ -277,6 +339,25 @@ def plain_outcomes(whole: Listing, rows: list[FileRecord], failures: set[str]) -
             if known[path].ctime_ns is None and known[path][1:3] == (3, 7)
         },
     }
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_files_to_be_read_take_little_memory(tmp_path: Path, known: bool) -> None:
+    rows = ((f"{part:02}/{number:03}", 10, 1, 5, 0, 0, 1, None) for part, number in NUMBERS)
+    tracemalloc.start()
+    try:
+        found = compare(
+            tmp_path, HERE, numbered_parts(), KnownFiles([("", rows if known else ())]), [], 1
+        )
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(found.changed) == len(NUMBERS)
+    assert most < 200 * len(NUMBERS), "the records would take more"
+    assert [file.found.path for file in found.changed] == [
+        f"{part:02}/{number:03}" for part, number in NUMBERS
+    ]
+    assert sum(file.before is not None for file in found.changed) == known * len(NUMBERS)
 
 
 def test_memory_does_not_grow_with_unchanged_files(tmp_path: Path) -> None:
