@@ -2,6 +2,7 @@ import hashlib
 import os
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sigseek.storage import (
@@ -578,6 +580,21 @@ def test_tags_go_with_their_photos(catalog: Catalog, tmp_path: Path) -> None:
     forget(catalog, tmp_path, "b")
     assert catalog.tagged("cat").tolist() == ids[[0, 2]].tolist()
     assert catalog.tags() == {"cat": 2, "dog": 0}
+
+
+def test_a_connection_in_use_is_closed_when_it_is_given_back(
+    open_catalog: Callable[[], Catalog],
+) -> None:
+    """The library may be closed while another thread is in the middle of an answer."""
+    catalog = open_catalog()
+    events: Counter[str] = Counter()
+    for name in ("checkout", "close"):
+        event.listen(catalog._dialect.readers, name, lambda *_, name=name: events.update([name]))
+    with catalog.snapshot() as reading:
+        catalog.close()
+        before = events["close"]
+        assert reading.folders() == []
+    assert events == {"checkout": 1, "close": before + 1}
 
 
 @pytest.mark.parametrize("cut_off", [False, True])

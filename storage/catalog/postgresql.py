@@ -47,6 +47,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sigseek.errors import ErrorKind
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.address import without_secrets
+from sigseek.storage.catalog.closing import close_connections
 from sigseek.storage.catalog.columns import PlainBytes
 from sigseek.storage.catalog.dialect import PLANNED_ANEW, Rows
 from sigseek.storage.catalog.tables import METADATA, SETTING
@@ -214,7 +215,7 @@ class PostgreSqlDialect:
 
     def close(self) -> None:
         """Close all connections."""
-        self.writers.dispose()
+        close_connections(self.writers)
 
     def put(
         self,

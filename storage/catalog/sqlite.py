@@ -41,6 +41,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.storage.catalog import schema
+from sigseek.storage.catalog.closing import close_connections
 from sigseek.storage.catalog.dialect import Rows
 from sigseek.storage.catalog.sqlite_log import has_no_log, is_in_wal_mode, remove_log_of_another
 from sigseek.storage.errors import LibraryError
@@ -137,7 +138,7 @@ class SqliteDialect:
             if self._watcher is not None:
                 self._watcher.close()
                 self._watcher = None
-        self.readers.dispose()
+        close_connections(self.readers)
         self._end_use()
 
     def put(
