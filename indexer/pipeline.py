@@ -184,6 +184,7 @@ class Indexer:
         done = done and self._conclude(work, without_files)
         done = done and self._read_metadata(work)
         done = done and self._measure_and_catch_up()
+        done = done and self._make_facet_blocks()
         done = done and self._make_hashes([folder.id for folder, _, _ in work])
         report = self._ledger.finish(stopped=not done)
         if self._speed is not None and report.device and report.precision:
@@ -353,6 +354,16 @@ class Indexer:
         with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
             hashes = MissingHashes(self._catalog, decoder, self._ledger)
             return hashes.make(without, out_of_date, self._stop)
+
+    def _make_facet_blocks(self) -> bool:
+        """Make ready what photos are counted by. Returns False when stopped before."""
+        if self._catalog.lacks_facet_blocks():
+            self._ledger.begin(Phase.INDEXING)
+        while self._catalog.lacks_facet_blocks():
+            if self._stop.is_set():
+                return False
+            self._catalog.commit(lambda transaction: transaction.make_facet_blocks())
+        return True
 
     def tower(self) -> ImageTower:
         """Return the image tower, loaded at the first call."""

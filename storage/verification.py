@@ -12,6 +12,7 @@ import numpy as np
 
 from sigseek.errors import Call, Remedy
 from sigseek.storage.catalog import Catalog
+from sigseek.storage.catalog.facet_block import PHOTOS, SHIFT
 from sigseek.storage.catalog.transaction import Transaction
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
@@ -120,6 +121,19 @@ class Verification:
                 f"the catalog counts {', '.join(wrong)}",
                 Remedy("they were counted again"),
                 Transaction.recount,
+            )
+
+    def check_facets(self) -> None:
+        """Check the blocks of values that photos are counted by."""
+        with self._catalog.snapshot() as reader:
+            wrong = reader.wrong_facet_blocks()
+        for number, kinds in wrong.items():
+            first = number << SHIFT
+            self._note_repairable(
+                f"photos {first:,} to {first + PHOTOS - 1:,} are counted by the wrong "
+                f"{', '.join(kinds)}",
+                Remedy("they are counted one by one until: {}", (Call("index"),)),
+                partial(Transaction.remove_facet_blocks, number=number),
             )
 
     def check_photos(self) -> int:

@@ -60,6 +60,25 @@ def add_photos(
     return ids
 
 
+def make_blocks(catalog: Catalog) -> None:
+    """Make all blocks that photos are counted by."""
+    while catalog.lacks_facet_blocks():
+        catalog.commit(lambda transaction: transaction.make_facet_blocks())
+
+
+def skip_ids(catalog: Catalog, last: int) -> None:
+    """Have the next photo get an id behind this one."""
+    with writing(catalog) as connection:
+        connection.execute(
+            text(
+                "UPDATE sqlite_sequence SET seq = :last WHERE name = 'photo'"
+                if connection.dialect.name == "sqlite"
+                else "SELECT setval(pg_get_serial_sequence('photo', 'id'), :last)"
+            ),
+            {"last": last},
+        )
+
+
 @contextmanager
 def writing(catalog: Catalog) -> Iterator[Connection]:
     """Give a connection that changes the catalog's database behind its back."""

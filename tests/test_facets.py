@@ -20,12 +20,13 @@ from sigseek.operations.facets import Facet
 from sigseek.search.parse import parse
 from sigseek.search.scope import selected
 from sigseek.storage import Catalog, PhotoFacts, ReadFile
+from sigseek.storage.catalog import CatalogReader
+from sigseek.storage.catalog.facet_block import PHOTOS, SHIFT
 from sigseek.storage.catalog.reading import directory_counts as directories
 from sigseek.storage.catalog.reading import facets as reading
-from sigseek.storage.catalog.reading import index_counts
 from sigseek.storage.catalog.tables import PHOTO
-from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue, added_up, place_in_words
-from tests.catalogs import writing
+from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue, place_in_words
+from tests.catalogs import make_blocks, skip_ids, writing
 from tests.conftest import Run
 from tests.photos import exif, save
 from tests.test_selections import Known, fill, photo
@@ -71,14 +72,11 @@ def counts_among(
     catalog: Catalog, among: Sequence[int], *kinds: FacetKind
 ) -> dict[FacetKind, dict[FacetValue, int]]:
     """Return the catalog's own counts of photos."""
-    questions = catalog.facet_questions(kinds, np.array(among, np.int64))
-    return added_up(ask() for ask in questions)
+    return catalog.count_photos_by(kinds, np.array(among, np.int64))
 
 
-@pytest.fixture(autouse=True)
-def count_in_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Count the few photos of these tests as if they were many."""
-    monkeypatch.setattr(reading, "_MANY_TO_GROUP", 0)
+def counts_of_all(catalog: CatalogReader, kind: FacetKind) -> dict[FacetValue, int]:
+    return catalog.count_photos_by([kind])[kind]
 
 
 @pytest.fixture
@@ -93,6 +91,9 @@ def library(open_catalog: Callable[[], Catalog]) -> tuple[Catalog, list[Known], 
         photos[number] = Known(one.facts, paths, tags=one.tags)
     catalog = open_catalog()
     inside = [Known(one.facts, _below(one.paths, FOLDERS[0]), tags=one.tags) for one in photos]
+    with catalog.transaction() as transaction:
+        transaction.add_photos([one.facts for one in inside[:120]])
+    skip_ids(catalog, 3 * PHOTOS - 40)  # so that the photos are of three blocks
     ids = fill(catalog, inside)
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(Path(FOLDERS[1]))
@@ -106,40 +107,40 @@ def _below(paths: Sequence[str], folder: str) -> tuple[str, ...]:
     return tuple(path for path in paths if path.startswith(f"{folder}/"))
 
 
+@pytest.mark.parametrize("blocks", ["none", "one", "all"])
+@pytest.mark.parametrize("few", [0, 70, 1_000])
 def test_every_kind_is_counted(
-    library: tuple[Catalog, list[Known], list[int]], monkeypatch: pytest.MonkeyPatch
+    library: tuple[Catalog, list[Known], list[int]],
+    blocks: str,
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for kind in FACET_KINDS:
-        with monkeypatch.context() as patch:
-            check_counts(*library, kind, patch)
-
-
-def check_counts(
-    catalog: Catalog,
-    photos: list[Known],
-    ids: list[int],
-    kind: FacetKind,
-    patch: pytest.MonkeyPatch,
-) -> None:
-    """Check the counts of all photos and of some of them, however they are made."""
-    expected = counted(photos, kind)
-    assert None in expected or kind == "format"
-    with catalog.snapshot() as moment:  # which keeps no answers
-        assert moment.count_photos_by(kind) == expected
-        patch.setattr(reading, "_MANY_TO_GROUP", 1_000)
-        assert moment.count_photos_by(kind) == expected
-        patch.setattr(reading, "_MANY_TO_GROUP", 0)
-        for most in ("_MOST_VALUES", "_MOST_NAMESAKES"):
-            patch.setattr(index_counts, most, 1)
-            assert moment.count_photos_by(kind) == expected
+    """From blocks, from the rows of photos whose blocks are not there or that are few, or both."""
+    catalog, photos, ids = library
+    assert {id_ >> SHIFT for id_ in ids} == {0, 2, 3}
+    if blocks != "none":
+        make_blocks(catalog)
+        assert not catalog.lacks_facet_blocks()
+    if blocks == "one":
+        with catalog.transaction() as transaction:
+            for number in (0, 3):
+                transaction.remove_facet_blocks(number)
+    monkeypatch.setattr(reading, "_FEW", few)
     for together in ("_TOGETHER", "_TOGETHER_ON_SERVER"):
-        patch.setattr(reading, together, 70)  # so that there are several questions
+        monkeypatch.setattr(reading, together, 70)  # so that there are several questions
     by_id = dict(zip(ids, photos, strict=True))
     rng = np.random.default_rng(9)
-    for size in (0, 1, 30, 100, 151, 250, 299, 300):
+    expected: dict[FacetKind, dict[FacetValue, int]]
+    for size in (0, 1, 30, 151, 299, 300):
         among = sorted(rng.choice(ids, size, replace=False).tolist())
-        expected = counted((by_id[id_] for id_ in among), kind)
-        assert counts_among(catalog, among, kind) == {kind: expected}, (kind, size)
+        chosen = [by_id[id_] for id_ in among]
+        expected = {kind: counted(chosen, kind) for kind in FACET_KINDS}
+        assert counts_among(catalog, among, *FACET_KINDS) == expected, size
+    with catalog.snapshot() as moment:  # which keeps no answers
+        assert moment.count_photos_by(FACET_KINDS) == expected
+        for kind in FACET_KINDS:
+            assert None in expected[kind] or kind == "format"
+            assert counts_of_all(moment, kind) == expected[kind]
 
 
 def test_the_term_of_a_value_selects_exactly_the_photos_that_are_counted(
@@ -149,13 +150,13 @@ def test_the_term_of_a_value_selects_exactly_the_photos_that_are_counted(
     catalog, _, _ = library
     terms: dict[FacetKind, int] = {}
     for kind in FACET_KINDS:
-        for value, photos in catalog.count_photos_by(kind).items():
+        for value, photos in counts_of_all(catalog, kind).items():
             term = term_of(Facet(kind, value, photos))
             if term is not None:
                 terms[kind] = terms.get(kind, 0) + 1
                 assert len(selected(parse(term), catalog)) == photos, term
     # A month that is only a year, no camera, no place, no rating and no folder have no term.
-    assert {kind: len(catalog.count_photos_by(kind)) - terms[kind] for kind in FACET_KINDS} == {
+    assert {kind: len(counts_of_all(catalog, kind)) - terms[kind] for kind in FACET_KINDS} == {
         "year": 0, "month": 3, "camera": 1, "place": 1, "folder": 1, "format": 0, "rating": 1,
         "tag": 0,
     }  # fmt: skip
@@ -177,7 +178,6 @@ def test_photos_that_are_gone_or_came_later_are_not_counted(
 
 
 def test_places_are_counted_by_their_whole_names(open_catalog: Callable[[], Catalog]) -> None:
-    """The city that most photos have is counted in another way than the others."""
     catalog = open_catalog()
     facts = [PhotoFacts(bytes([number]) * 32, 4, 3, "JPEG") for number in range(60)]
     with catalog.transaction() as transaction:
@@ -188,13 +188,16 @@ def test_places_are_counted_by_their_whole_names(open_catalog: Callable[[], Cata
             for id_, (city, region, country) in zip(ids, places, strict=True):
                 named = {"city": city, "region": region, "country": country}
                 connection.execute(update(PHOTO).where(PHOTO.c.id == id_).values(named))
-        assert catalog.count_photos_by("place") == Counter(map(place_in_words, places)), usual
+        expected = Counter(map(place_in_words, places))
+        assert counts_of_all(catalog, "place") == expected, usual
+        make_blocks(catalog)
+        assert counts_of_all(catalog, "place") == expected, usual
 
 
 def test_an_empty_catalog_has_no_values(open_catalog: Callable[[], Catalog]) -> None:
     catalog = open_catalog()
     for kind in FACET_KINDS:
-        assert catalog.count_photos_by(kind) == {}
+        assert counts_of_all(catalog, kind) == {}
         assert counts_among(catalog, [], kind) == {kind: {}}
 
 
@@ -213,13 +216,13 @@ def test_years_and_months_are_those_of_the_camera(open_catalog: Callable[[], Cat
             transaction.add_photos([PhotoFacts(bytes([number]) * 32, 4, 3, "JPEG", taken_at=date)])
     later = sum(clock.year == 2024 for clock in clocks)
     assert later == 2
-    assert catalog.count_photos_by("year") == {
+    assert counts_of_all(catalog, "year") == {
         "0001": 2,
         "2023": 11,
         "2024": 4,
         "9999": 2,
     }
-    assert catalog.count_photos_by("month") == {
+    assert counts_of_all(catalog, "month") == {
         "0001": 1,
         "0001-01": 1,
         "2023": 1,
@@ -574,10 +577,3 @@ def test_counts_of_facts_load_no_model_and_no_index(real: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "3 []\n"
-    code = (
-        f"import sys, sigseek; sigseek.open({str(real)!r}).facets(); print('numpy' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout == "False\n"

@@ -135,6 +135,12 @@ DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
         ),
         "the catalog counts 8 files and 0 missing ones in ",
     ),
+    "what photos are counted by": (
+        lambda library: change(
+            library, "UPDATE facet_block SET words = '[7]' WHERE kind = 'format'"
+        ),
+        "photos 0 to 16,383 are counted by the wrong format",
+    ),
     "a lost bias": (
         lambda library: change(library, "DELETE FROM bias WHERE photo_id = 4"),
         "not all embeddings by mini have been measured for verdicts",

@@ -169,7 +169,8 @@ def _counts(catalog: Catalog, name: str) -> Mapping[str, int | None]:
     if name == "is":
         return dict.fromkeys(STATES)
     if name in _FACETS:
-        counts = catalog.count_photos_by(_FACETS[name])
+        kind = _FACETS[name]
+        counts = catalog.count_photos_by([kind])[kind]
         return {str(value): photos for value, photos in counts.items() if value is not None}
     if name in _COLUMNS:
         return dict.fromkeys(catalog.names(_COLUMNS[name]))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -15,7 +13,7 @@ from sigseek.operations.searching import NamedPhotos, matching_photos
 from sigseek.progress import Listener, Stop
 from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError
-from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue, KindCounts, added_up
+from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 
 if TYPE_CHECKING:
     from sigseek.search.query import Query
@@ -23,12 +21,7 @@ if TYPE_CHECKING:
 
 OF_EACH = 5
 """The number of values of each kind that are given where no kind is named."""
-_MANY = 50_000
-"""From this number of photos on, several threads count them. To count fewer takes less time than
-to begin threads.
-"""
 _BY_TIME: tuple[FacetKind, ...] = ("year", "month")
-_WITHOUT_YEARS: tuple[FacetKind, ...] = tuple(kind for kind in FACET_KINDS if kind != "year")
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ def count_facets(
     check_types(query=query, within=within)
     _check(by, limit)
     catalog = library.directory.catalog()
-    kinds = _WITHOUT_YEARS if by is None else (by,)
+    kinds: Sequence[FacetKind] = FACET_KINDS if by is None else (by,)
     most = OF_EACH if by is None and limit is None else limit
     counted: Literal["library", "selection", "matches"] = "library"
     asked, ids = None, None
@@ -108,24 +101,14 @@ def count_facets(
         asked, ids, notes = matching_photos(library, query, within, named_photos, listener, stop)
         counted = "selection" if is_factual(asked) else "matches"
 
-    def ask_unless_stopped(question: Callable[[], KindCounts]) -> KindCounts:
-        if stop:
-            stop.check()
-        return question()
-
-    def count_by_directory() -> KindCounts:
-        return {"folder": catalog.count_photos_by_directory(ids, _places(asked, catalog))}
-
     with catalog.moment():
         # The first question begins the moment, and only then kept answers are used.
         photos = catalog.count_all_photos() if ids is None else len(ids)
-        questions = [count_by_directory] if by == "folder" else catalog.facet_questions(kinds, ids)
-        asking = [partial(ask_unless_stopped, question) for question in questions]
-        answers = [ask() for ask in asking] if photos < _MANY else catalog.ask_together(asking)
-    added = added_up(answers)
-    counts = {kind: added[kind] for kind in kinds}
-    if by is None:
-        counts = {"year": _years(counts["month"]), **counts}
+        counts: dict[FacetKind, dict[FacetValue, int]]
+        if by == "folder":
+            counts = {by: catalog.count_photos_by_directory(ids, _places(asked, catalog))}
+        else:
+            counts = catalog.count_photos_by(kinds, ids)
     values: list[Facet] = []
     left_out: dict[FacetKind, int] = {}
     for kind, by_value in counts.items():
@@ -158,14 +141,6 @@ def _directly(directories: Iterable[FacetValue]) -> frozenset[str]:
     paths = {str(path) for path in directories if path is not None}
     above = {str(parent) for path in paths for parent in PurePath(path).parents[:1]}
     return frozenset(paths & above)
-
-
-def _years(months: Mapping[FacetValue, int]) -> dict[FacetValue, int]:
-    """Return the counts by year that the counts by month give."""
-    years: Counter[FacetValue] = Counter()
-    for month, photos in months.items():
-        years[None if month is None else str(month)[:4]] += photos
-    return years
 
 
 def _check(by: FacetKind | None, limit: int | None) -> None:

@@ -81,6 +81,7 @@ def verify(
     if not verification.check_catalog():
         return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0, 0)
     verification.check_counts()
+    verification.check_facets()
     leftover = verification.check_photos()
     checkpoints = catalog.checkpoints()
     if repair:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 FILE_NAME = "catalog.sqlite"
-_MOST_THREADS = 4
-"""The most threads that ask questions together."""
 
 
 class CatalogReader(
@@ -92,8 +88,6 @@ class Catalog(CatalogReader):
         super().__init__(dialect)
         self._kept = KeptAnswers(dialect)
         self._moments = _Moments()
-        self._has_threads = threading.Lock()
-        """Held by the one call of `ask_together` that has other threads ask, too."""
 
     @property
     def local_paths(self) -> tuple[Path, ...]:
@@ -183,47 +177,6 @@ class Catalog(CatalogReader):
                 yield
             finally:
                 self._moments.connection = None
-
-    def ask_together(self, questions: Sequence[Callable[[], _Answer]]) -> list[_Answer]:
-        """Return the answers to the questions, all from one moment, or from the moment that this
-        thread is in.
-
-        Where the database is a file, other threads ask some of them, each over a connection that
-        sees the same moment: while SQLite reads, Python runs the other threads. Only one call at a
-        time gets other threads, because many calls would wait for each other's connections.
-        """
-        with self.moment():
-            changes = self._changes_of_moment()
-            others = min(len(questions), os.cpu_count() or 1, _MOST_THREADS) - 1
-            if changes is None or others < 1 or not self._has_threads.acquire(blocking=False):
-                return [ask() for ask in questions]
-            from sigseek.storage.catalog.asking_threads import ask_in_threads  # rarely needed
-
-            try:
-                return ask_in_threads(questions, others, partial(self._same_moment, changes))
-            finally:
-                self._has_threads.release()
-
-    @contextmanager
-    def _same_moment(self, changes: int) -> Iterator[bool]:
-        """Begin a moment of this thread, and tell whether it surely is the one with this number of
-        changes.
-        """
-        with self.moment():
-            yield self._changes_of_moment() == changes
-
-    def _changes_of_moment(self) -> int | None:
-        """Return the number of changes that this thread's moment has seen; None where this is not
-        sure, because others have changed the catalog since, and where no other connection may see
-        the same moment.
-        """
-        self.order_revision()  # begins the moment
-        if not self._dialect.file or self._dialect.network:
-            # On a network drive a writer that waits for the first reader keeps others from
-            # beginning to read, and the first reader would wait for these.
-            return None
-        changes = self._moments.changes
-        return changes if changes == self._dialect.changes() else None
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:

@@ -17,6 +17,7 @@ from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.tables import (
     CHECKPOINT,
     COUNT_CHANGE,
+    FACET_BLOCK,
     FORMER_FILE,
     FORMER_FOLDER,
     FORMER_PHOTO,
@@ -43,10 +44,11 @@ _OWN_TABLES = (
     REMOVED_EMBEDDING,
     COUNT_CHANGE,
     UNHELD_PHOTO,
+    FACET_BLOCK,
 )
 """Tables that belong to a database. Processes that index the source together do not index its copy,
 pages of a list of the source are no pages of one of the copy, the copy has no index files yet, and
-it counts its own rows.
+it counts its own rows and makes its own blocks of them.
 """
 _TABLES = [table for table in METADATA.sorted_tables if table not in _OWN_TABLES]
 """The tables that are copied; those that others refer to come first."""

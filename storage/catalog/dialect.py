@@ -82,11 +82,6 @@ class Dialect(Protocol):
         ...
 
     @property
-    def counts_in_indexes(self) -> bool:
-        """Whether to count the rows of each value in an index is faster than to group all rows."""
-        ...
-
-    @property
     def attempts(self) -> int:
         """How often a transaction is tried in all that those of other writers are in the way of."""
         ...
@@ -204,6 +199,11 @@ class Dialect(Protocol):
         rows are those of which the condition is true.
         """
         ...
+
+    def keep_others_out(self, connection: Connection, table: Table) -> None:
+        """Have others who change the table wait until this transaction ends, and wait for those who
+        have begun. They may read it.
+        """
 
     def go_on_counting_ids(self, connection: Connection) -> None:
         """Have the next new row of each table get an id above all that were written by hand."""

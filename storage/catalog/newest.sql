@@ -308,6 +308,13 @@ CREATE TABLE unheld_photo (
 	photo_id INTEGER NOT NULL, 
 	PRIMARY KEY (id)
 );
+CREATE TABLE facet_block (
+	number INTEGER NOT NULL, 
+	kind VARCHAR NOT NULL, 
+	words VARCHAR NOT NULL, 
+	codes BLOB NOT NULL, 
+	PRIMARY KEY (number, kind)
+);
 CREATE INDEX ix_file_photo_id ON file (photo_id);
 CREATE INDEX ix_embedding_generation ON embedding (checkpoint_id, generation);
 CREATE INDEX ix_embedding_photo_id ON embedding (photo_id);
@@ -350,3 +357,9 @@ CREATE TRIGGER count_file_insert AFTER INSERT ON file BEGIN INSERT INTO count_ch
 CREATE TRIGGER count_file_delete AFTER DELETE ON file BEGIN UPDATE count_change SET files = files - 1, missing = missing - (old.missing_since IS NOT NULL) WHERE folder_id = old.folder_id; INSERT INTO unheld_photo (photo_id) VALUES (old.photo_id); END;
 CREATE TRIGGER count_file_update AFTER UPDATE OF folder_id, missing_since ON file WHEN old.folder_id <> new.folder_id OR (old.missing_since IS NULL) <> (new.missing_since IS NULL) BEGIN UPDATE count_change SET files = files - 1, missing = missing - (old.missing_since IS NOT NULL) WHERE folder_id = old.folder_id; INSERT INTO count_change (folder_id, photos, files, missing) VALUES (new.folder_id, 0, 1, new.missing_since IS NOT NULL) ON CONFLICT (folder_id) DO UPDATE SET files = files + 1, missing = missing + excluded.missing; END;
 CREATE TRIGGER unheld_photo_insert AFTER UPDATE OF photo_id ON file WHEN old.photo_id <> new.photo_id BEGIN INSERT INTO unheld_photo (photo_id) VALUES (old.photo_id); END;
+CREATE TRIGGER facet_block_photo_insert AFTER INSERT ON photo BEGIN DELETE FROM facet_block WHERE number = new.id >> 14; END;
+CREATE TRIGGER facet_block_photo_delete AFTER DELETE ON photo BEGIN DELETE FROM facet_block WHERE number = old.id >> 14; END;
+CREATE TRIGGER facet_block_photo_update AFTER UPDATE OF taken_at, camera, city, region, country, format, rating ON photo WHEN old.taken_at IS NOT new.taken_at OR old.camera IS NOT new.camera OR old.city IS NOT new.city OR old.region IS NOT new.region OR old.country IS NOT new.country OR old.format IS NOT new.format OR old.rating IS NOT new.rating BEGIN DELETE FROM facet_block WHERE number = new.id >> 14 AND kind <> 'folder'; END;
+CREATE TRIGGER facet_block_file_insert AFTER INSERT ON file BEGIN DELETE FROM facet_block WHERE number = new.photo_id >> 14 AND kind = 'folder'; END;
+CREATE TRIGGER facet_block_file_delete AFTER DELETE ON file BEGIN DELETE FROM facet_block WHERE number = old.photo_id >> 14 AND kind = 'folder'; END;
+CREATE TRIGGER facet_block_file_update AFTER UPDATE OF folder_id, photo_id ON file WHEN old.folder_id <> new.folder_id OR old.photo_id <> new.photo_id BEGIN DELETE FROM facet_block WHERE number IN (old.photo_id >> 14, new.photo_id >> 14) AND kind = 'folder'; END;

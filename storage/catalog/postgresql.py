@@ -130,7 +130,6 @@ class PostgreSqlDialect:
     file: Path | None = None
     network: str | None = None
     fitted_to: str | None = None
-    counts_in_indexes = False  # it would visit the rows too, up to ten times as long
     attempts = 10
 
     def __init__(self, url: URL, *, create: bool = True, unfinished: bool = False) -> None:
@@ -343,6 +342,10 @@ class PostgreSqlDialect:
             number = len(groups) - (bits ^ ((1 << len(groups)) - 1)).bit_length()
             counts[number][tuple(row[slices[number]])] = count
         return counts
+
+    def keep_others_out(self, connection: Connection, table: Table) -> None:
+        """Lock the table. A statement that follows sees what the others have done."""
+        connection.execute(text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
 
     def go_on_counting_ids(self, connection: Connection) -> None:
         """Set the sequences of all tables."""

@@ -89,3 +89,45 @@ REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_remo
 CREATE TRIGGER count_file_update AFTER UPDATE ON file
 REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
 EXECUTE FUNCTION count_changed_files()
+
+CREATE FUNCTION remove_facet_blocks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+DELETE FROM facet_block WHERE number IN (SELECT id >> 14 FROM changed_rows); RETURN NULL; END $$
+
+CREATE TRIGGER facet_block_photo_insert AFTER INSERT ON photo
+REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION remove_facet_blocks()
+
+CREATE TRIGGER facet_block_photo_delete AFTER DELETE ON photo
+REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION remove_facet_blocks()
+
+CREATE FUNCTION remove_facet_blocks_of_facts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+DELETE FROM facet_block WHERE number = new.id >> 14 AND kind <> 'folder'; RETURN NULL; END $$
+
+-- They run for every row that changes, which few do, and not for a statement: a row may be updated
+-- for something else.
+CREATE TRIGGER facet_block_photo_update AFTER UPDATE OF taken_at, camera, city, region, country,
+format, rating ON photo
+FOR EACH ROW WHEN (old.taken_at IS DISTINCT FROM new.taken_at OR old.camera IS DISTINCT FROM
+new.camera OR old.city IS DISTINCT FROM new.city OR old.region IS DISTINCT FROM new.region OR
+old.country IS DISTINCT FROM new.country OR old.format IS DISTINCT FROM new.format OR old.rating IS
+DISTINCT FROM new.rating)
+EXECUTE FUNCTION remove_facet_blocks_of_facts()
+
+CREATE FUNCTION remove_facet_blocks_of_folders() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+DELETE FROM facet_block WHERE number IN (SELECT photo_id >> 14 FROM changed_rows)
+AND kind = 'folder'; RETURN NULL; END $$
+
+CREATE TRIGGER facet_block_file_insert AFTER INSERT ON file
+REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT
+EXECUTE FUNCTION remove_facet_blocks_of_folders()
+
+CREATE TRIGGER facet_block_file_delete AFTER DELETE ON file
+REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT
+EXECUTE FUNCTION remove_facet_blocks_of_folders()
+
+CREATE FUNCTION remove_facet_blocks_of_moved_file() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+DELETE FROM facet_block WHERE number IN (old.photo_id >> 14, new.photo_id >> 14)
+AND kind = 'folder'; RETURN NULL; END $$
+
+CREATE TRIGGER facet_block_file_update AFTER UPDATE OF folder_id, photo_id ON file
+FOR EACH ROW WHEN (old.folder_id <> new.folder_id OR old.photo_id <> new.photo_id)
+EXECUTE FUNCTION remove_facet_blocks_of_moved_file()

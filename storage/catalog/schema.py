@@ -13,7 +13,7 @@ from sigseek.storage.errors import LibraryError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0024"
+HEAD = "0025"
 """The newest migration. It is written down here so that opening a library of this version does not
 load alembic; a test compares the two.
 """

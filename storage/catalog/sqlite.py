@@ -86,7 +86,6 @@ class SqliteDialect:
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error)
     sorts_paths = True
-    counts_in_indexes = True
     attempts = 1  # a transaction has waited for others when it begins
 
     def __init__(self, path: Path, *, unfinished: bool = False) -> None:
@@ -262,6 +261,9 @@ class SqliteDialect:
                 by_value = Counter(next(found))
                 counts.append({(value,): count for value, count in by_value.items()})
         return counts
+
+    def keep_others_out(self, connection: Connection, table: Table) -> None:
+        """Do nothing: a transaction that writes is the only one."""
 
     def go_on_counting_ids(self, connection: Connection) -> None:
         """Do nothing: SQLite looks at the ids that are there."""

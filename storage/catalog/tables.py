@@ -547,6 +547,30 @@ COUNT_CHANGE = Table(
 )
 
 
+class FacetBlockColumns(TypedColumns):
+    """What photos have of one kind that they can be counted by, such as their cameras, so that
+    counting them need not read the row of each.
+
+    A block is about the photos whose ids have the same `id >> 14`. An index run makes the blocks
+    that are not there. Triggers remove a block when one of its photos changes.
+    """
+
+    number: Named[int] = Column(WHOLE, primary_key=True)
+    """The upper bits of the photos' ids."""
+    kind: Named[str] = Column(TEXT, primary_key=True)
+    """`storage/catalog/facet_block.py` has the kinds."""
+    words: Named[str] = Column(TEXT)
+    """The values that any of the photos has: a list in JSON."""
+    codes: Named[bytes]
+    """For the lower bits of the ids, up to those of the last photo: 0 where there is no such photo,
+    or else the place of its value among the `words`, from 1. One byte each, or two (little-endian)
+    where there are more than 255 words.
+    """
+
+
+FACET_BLOCK = Table("facet_block", METADATA, FacetBlockColumns)
+
+
 class UnheldPhotoColumns(TypedColumns):
     """A photo that may have no file: it lost one, or was added without any.
 

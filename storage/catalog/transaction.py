@@ -5,6 +5,7 @@ from sqlalchemy import delete, exists
 from sigseek.storage.catalog.changes.checkpoints import CheckpointWriter
 from sigseek.storage.catalog.changes.embedding_pairs import EmbeddingPairWriter
 from sigseek.storage.catalog.changes.embeddings import EmbeddingWriter
+from sigseek.storage.catalog.changes.facet_blocks import FacetBlockWriter
 from sigseek.storage.catalog.changes.files import FileWriter
 from sigseek.storage.catalog.changes.folders import FolderWriter
 from sigseek.storage.catalog.changes.hashes import HashWriter
@@ -28,6 +29,7 @@ class Transaction(
     TagWriter,
     TaskWriter,
     SettingWriter,
+    FacetBlockWriter,
 ):
     """The changes that a catalog takes. Either all changes of one transaction are kept, or none.
 

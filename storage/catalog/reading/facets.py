@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Connection, func, select, union_all
+from sqlalchemy import Column, ColumnElement, Connection, func, select, true, union_all
 
-from sigseek.storage.catalog.reading.counts import (
-    count_files,
-    count_files_by_folder,
-    count_photos,
-    count_photos_without_files,
-    photos_without_files,
-)
-from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
-from sigseek.storage.catalog.reading.index_counts import (
-    Counts,
-    count_by_column,
-    count_by_place,
-    count_by_time,
+from sigseek.storage.catalog.facet_block import BLOCK_KINDS, PHOTO_KINDS, PHOTOS, SHIFT
+from sigseek.storage.catalog.reading.counts import count_photos
+from sigseek.storage.catalog.reading.facet_blocks import (
+    kept_blocks,
+    kept_numbers,
+    newest_block,
+    right_blocks,
 )
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
 from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
-from sigseek.storage.facets import FacetKind, FacetValue, KindCounts, added_up, place_in_words
+from sigseek.storage.facets import FacetKind, FacetValue, place_in_words
 
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
 
-_Among: TypeAlias = Callable[[Column[int]], tuple[ColumnElement[bool], ...]]
-"""Returns the conditions on the id in a column to be one of a photo that is counted: none for all
-photos.
+_Counts: TypeAlias = Counter[Any]
+"""How many photos have each value. A value of "folder" is a tuple with the ids of all folders that
+a photo is in.
 """
 
+_FEW = 200
+"""The rows of so many photos are read in the time that a block takes."""
 _TOGETHER = 20_000
-"""The number of photos that one question to a file is about. Several threads share the questions.
-"""
+"""The number of photos that one question to a file is about."""
 _TOGETHER_ON_SERVER = 500_000
-"""The same on a server, which no other threads ask, and which may read all rows for each question.
-"""
-_MANY_TO_GROUP = 50_000
-"""From this number of photos on, all photos are counted in indexes. To group fewer takes no longer
-than to prepare the statements for that.
-"""
+"""The same on a server, which may read all rows for each question."""
+_ALL = true()
 _COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
-    "year": (func.substr(PHOTO.c.taken_at, 1, 4),),
-    "month": (func.substr(PHOTO.c.taken_at, 1, 7),),
+    "month": (func.substr(PHOTO.c.taken_at, 1, len("1978-05")),),
     "camera": (PHOTO.c.camera,),
     "place": (PHOTO.c.city, PHOTO.c.region, PHOTO.c.country),
     "format": (PHOTO.c.format,),
@@ -60,206 +51,206 @@ _COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
 class FacetReader(Reader):
     """Questions about how many photos have each value of a kind."""
 
-    def count_photos_by(self, kind: FacetKind) -> dict[FacetValue, int]:
-        """Return how many photos have each value that any of them has, in no order.
+    def count_photos_by(
+        self, kinds: Sequence[FacetKind], among: Ids | None = None
+    ) -> dict[FacetKind, dict[FacetValue, int]]:
+        """Return how many photos have each value of these kinds that any of them has, in no order.
+        `among` has the ids of the photos to count, ascending; None means all.
 
         A photo with files in several folders, or with several tags, counts for each of them. A date
         that tells no month counts for its year, such as "1978", among the months too.
         """
-        return added_up([self._count_all(kind)])[kind]
+        if among is not None:
+            return self._count(kinds, among)
+        kept = self._once(("counts", *kinds), lambda: self._count(kinds, None))
+        return {kind: dict(counts) for kind, counts in kept.items()}
 
-    def facet_questions(
-        self, kinds: Sequence[FacetKind], among: Ids | None = None
-    ) -> list[Callable[[], KindCounts]]:
-        """Return questions whose answers, as `added_up` adds them, are the counts by these kinds.
-        `among` has the ids of the photos to count, ascending; None means all.
-
-        Several threads may ask the questions. With `among`, they are for the moment in which they
-        are made.
-        """
-        of_all = [partial(self._count_all, kind) for kind in kinds]
-        if among is None:
-            return [*of_all]
-        import numpy as np
-
+    def lacks_facet_blocks(self) -> bool:
+        """Return whether there are photos whose rows have to be read to count them."""
         with self._connect() as connection:
-            newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
-        among = among[among <= newest]
-        if 2 * len(among) <= newest:
-            return self._questions_of_parts(kinds, among, 1)
-        # To look up most of the photos would take longer than to count all, and look up the others.
-        is_other = np.ones(newest + 1, np.bool_)
-        is_other[among] = False
-        return [*of_all, *self._questions_of_parts(kinds, np.flatnonzero(is_other), -1)]
+            there = kept_numbers(connection, len(BLOCK_KINDS))
+            return len(there) <= newest_block(connection)
+
+    def wrong_facet_blocks(self) -> dict[int, list[FacetKind]]:
+        """Return the numbers of the blocks that are kept and not as the rows of photos and files
+        have them, with the kinds of which this is so.
+        """
+        wrong: defaultdict[int, list[FacetKind]] = defaultdict(list)
+        with self._connect() as connection:
+            for number in kept_numbers(connection):
+                right = right_blocks(connection, self._dialect, number)
+                for _, kind, block in kept_blocks(connection, self._dialect, [number]):
+                    if block.written() != right[kind].written():
+                        wrong[number].append(kind)
+        return wrong
 
     def count_all_photos(self) -> int:
         """Return the number of photos, with and without files."""
         with self._connect() as connection:
             return count_photos(connection)
 
-    def _count_all(self, kind: FacetKind) -> KindCounts:
-        return {kind: self._once(("counts", kind), lambda: self._read_counts_of_all(kind))}
-
-    def _read_counts_of_all(self, kind: FacetKind) -> Counts:
-        """Return how many photos of the catalog have each value of the kind."""
+    def _count(
+        self, kinds: Sequence[FacetKind], among: Ids | None
+    ) -> dict[FacetKind, dict[FacetValue, int]]:
+        # The months tell the years, too, and each photo has one format, so the sum is theirs.
+        wanted = {"month" if kind == "year" else kind for kind in kinds} | {"format"}
+        in_blocks = [kind for kind in BLOCK_KINDS if kind in wanted]
         with self._connect() as connection:
-            if kind == "folder":
-                return _all_by_folder(connection)
-            photos = count_photos(connection)
-            if kind == "tag":
-                return _by_tag(connection, photos, lambda _: (), {})
-            counts = None
-            if self._dialect.counts_in_indexes and photos >= _MANY_TO_GROUP:
-                counts = _all_by_index(connection, kind)
-            return _all_by_grouping(connection, kind) if counts is None else counts
-
-    def _questions_of_parts(
-        self, kinds: Sequence[FacetKind], ids: Ids, sign: int
-    ) -> list[Callable[[], KindCounts]]:
-        """Return questions about parts of the photos, whose counts are multiplied by the sign."""
-        together = _TOGETHER if self._dialect.file else _TOGETHER_ON_SERVER
-        starts = range(0, max(1, len(ids)), together)  # of no photos, too, there is one part
-        parts = [ids[start : start + together] for start in starts]
-        return [partial(self._count_part, kinds, part, sign) for part in parts]
-
-    def _count_part(self, kinds: Sequence[FacetKind], ids: Ids, sign: int) -> KindCounts:
-        """Return the counts of the photos with these ids, times the sign. The row of each photo is
-        read once for all kinds.
-        """
-        given = {"ids": self._dialect.ids(ids.tolist())}
-
-        def among(column: Column[int]) -> tuple[ColumnElement[bool], ...]:
-            return (self._dialect.is_among(column, "ids"),)
-
-        (is_counted,) = among(PHOTO.c.id)
-        counts: dict[FacetKind, Counts] = {}
-        of_months = {"year", "month"} <= set(kinds)  # their counts are those of the years, too
-        in_row = [kind for kind in kinds if kind in _COLUMNS and not (of_months and kind == "year")]
-        with self._connect() as connection:
-            if in_row:
-                columns = [_COLUMNS[kind] for kind in in_row]
-                found = self._dialect.count_rows(connection, columns, is_counted, given)
-                counts |= zip(in_row, map(_named, in_row, found), strict=True)
-                photos = counts[in_row[0]].total()
-                if of_months:
-                    counts["year"] = _by_year(counts["month"])
-            else:
-                photos = connection.scalar(select(func.count()).where(is_counted), given) or 0
+            counts = self._count_in_blocks(connection, in_blocks, among)
+            if "year" in kinds:
+                counts["year"] = _by_year(counts["month"])
             if "folder" in kinds:
-                counts["folder"] = _by_folder(connection, photos, ids, among, given)
+                counts["folder"] = _by_path(connection, counts["folder"])
             if "tag" in kinds:
-                counts["tag"] = _by_tag(connection, photos, among, given)
+                counts["tag"] = self._by_tag(connection, counts["format"].total(), among)
         return {
-            kind: {value: sign * photos for value, photos in of_kind.items()}
-            for kind, of_kind in counts.items()
+            kind: {value: photos for value, photos in counts[kind].items() if photos}
+            for kind in kinds
         }
 
+    def _count_in_blocks(
+        self, connection: Connection, kinds: Sequence[FacetKind], among: Ids | None
+    ) -> dict[FacetKind, _Counts]:
+        """Return the counts of kinds that blocks are made of. The rows are read of photos whose
+        blocks are not there, or that are few in theirs.
+        """
+        import numpy as np
 
-def _named(kind: FacetKind, found: Mapping[tuple[Any, ...], int]) -> Counts:
-    """Return the counts of a kind by those of what its columns have."""
-    counts: Counts = Counter()
-    for values, photos in found.items():
-        counts[place_in_words(values) if kind == "place" else values[0]] += photos
-    return counts
+        counts: dict[FacetKind, _Counts] = {kind: Counter() for kind in kinds}
+        by_rows: list[Ids] = []
+        places: dict[int, Ids | None] = {}
+        if among is None:
+            places = dict.fromkeys(range(newest_block(connection) + 1))
+        else:
+            numbers, starts = np.unique(among >> SHIFT, return_index=True)
+            for number, ids in zip(numbers.tolist(), np.split(among, starts[1:]), strict=False):
+                if len(ids) < _FEW:
+                    by_rows.append(ids)
+                else:
+                    places[number] = ids % PHOTOS
+        found = kept_blocks(connection, self._dialect, list(places), kinds)
+        for number, of_number in groupby(found, key=itemgetter(0)):
+            blocks = {kind: block for _, kind, block in of_number}
+            if len(blocks) == len(kinds):
+                chosen = places.pop(number)
+                for kind, block in blocks.items():
+                    counts[kind].update(block.counts(chosen))
+        for number, chosen in places.items():
+            first = number << SHIFT
+            by_rows.append(
+                self._ids_between(connection, first, first + PHOTOS)
+                if chosen is None
+                else first + chosen
+            )
+        for part in self._parts(np.concatenate([np.zeros(0, np.int64), *by_rows])):
+            self._count_rows(connection, part, counts)
+        return counts
+
+    def _ids_between(self, connection: Connection, first: int, behind: int) -> Ids:
+        """Return the ids of all photos from the first one on, and before the other."""
+        import numpy as np
+
+        query = select(PHOTO.c.id).where(PHOTO.c.id >= first, PHOTO.c.id < behind)
+        return np.concatenate([np.zeros(0, np.int64), *self._dialect.fetch_ids(connection, query)])
+
+    def _parts(self, ids: Ids) -> Iterator[Ids]:
+        """Yield the ids, as many at a time as one question is about."""
+        together = _TOGETHER if self._dialect.file else _TOGETHER_ON_SERVER
+        for start in range(0, len(ids), together):
+            yield ids[start : start + together]
+
+    def _count_rows(
+        self, connection: Connection, ids: Ids, counts: dict[FacetKind, _Counts]
+    ) -> None:
+        """Add the photos with these ids to the counts. The row of each is read once."""
+        given = {"ids": self._dialect.ids(ids.tolist())}
+        of_photos = [kind for kind in PHOTO_KINDS if kind in counts]
+        columns = [_COLUMNS[kind] for kind in of_photos]
+        is_counted = self._dialect.is_among(PHOTO.c.id, "ids")
+        found = self._dialect.count_rows(connection, columns, is_counted, given)
+        for kind, of_kind in zip(of_photos, found, strict=True):
+            for values, photos in of_kind.items():
+                counts[kind][place_in_words(values) if kind == "place" else values[0]] += photos
+        if "folder" in counts:
+            folders: defaultdict[int, set[int]] = defaultdict(set)
+            holds = self._dialect.is_among(FILE.c.photo_id, "ids")
+            pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(holds)
+            for photo_id, folder_id in connection.execute(pairs, given):
+                folders[photo_id].add(folder_id)
+            counts["folder"].update(map(tuple, map(sorted, folders.values())))
+            counts["folder"][()] += sum(found[0].values()) - len(folders)
+
+    def _by_tag(self, connection: Connection, photos: int, among: Ids | None) -> _Counts:
+        """Return how many of the photos have each tag. `photos` is how many they are."""
+        import numpy as np
+
+        names = union_all(select(TAG.c.name), select(HAND_TAG.c.name))
+        if connection.execute(names.limit(1)).first() is None:
+            return Counter({None: photos})
+        newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
+        if among is not None and 2 * len(among) <= newest:
+            counts = self._tags_among(connection, among)
+        else:
+            counts = _tags(connection)
+            if among is not None:  # to count the others is faster
+                is_other = np.ones(newest + 1, np.bool_)
+                is_other[among[among <= newest]] = False
+                counts.subtract(self._tags_among(connection, np.flatnonzero(is_other)))
+        counts[None] = photos - counts[None]
+        return counts
+
+    def _tags_among(self, connection: Connection, ids: Ids) -> _Counts:
+        """Return how many of the photos with these ids have each tag, and with None how many have
+        any.
+        """
+        counts: _Counts = Counter()
+        for part in self._parts(ids):
+            given = {"ids": self._dialect.ids(part.tolist())}
+            tagged, by_hand = (
+                self._dialect.is_among(column, "ids")
+                for column in (TAG.c.photo_id, HAND_TAG.c.photo_id)
+            )
+            counts.update(_tags(connection, tagged, by_hand, given))
+        return counts
 
 
-def _by_year(months: Counts) -> Counts:
+def _by_year(months: _Counts) -> _Counts:
     """Return the counts by year of what was counted by month. Some dates tell a year alone."""
-    counts: Counts = Counter()
+    counts: _Counts = Counter()
     for month, photos in months.items():
-        counts[None if month is None else str(month)[:4]] += photos
+        counts[None if month is None else month[: len("1978")]] += photos
     return counts
 
 
-def _all_by_grouping(connection: Connection, kind: FacetKind) -> Counts:
-    """Return how many photos of the catalog have each value of a kind that their rows have."""
-    columns = _COLUMNS[kind]
-    rows = connection.execute(select(*columns, func.count()).group_by(*columns))
-    return _named(kind, {tuple(values): photos for *values, photos in rows})
-
-
-def _all_by_index(connection: Connection, kind: FacetKind) -> Counts | None:
-    """Return how many photos of the catalog have each value of a kind that has an index; None where
-    it is faster to group all photos.
-    """
-    match kind:
-        case "year" | "month":
-            return count_by_time(connection, len("1978") if kind == "year" else len("1978-05"))
-        case "place":
-            return count_by_place(connection)
-    return count_by_column(connection, PHOTO.c[kind])
-
-
-def _all_by_folder(connection: Connection) -> Counts:
-    """Return how many photos of the catalog have a file in each folder.
-
-    Most photos have one file, so files are counted. Photos with several files are then counted
-    again.
-    """
-    without = count_photos_without_files(connection)
-    held = count_photos(connection) - without
-    files = {id_: sum(found) for id_, found in count_files_by_folder(connection).items()}
-    counts: Counts = Counter({None: without})
-    for id_, path in connection.execute(select(FOLDER.c.id, FOLDER.c.path)):
-        counts[path] = files.get(id_, 0)
-    if sum(files.values()) > held:
-        repeated = (
-            select(FOLDER.c.path, func.count() - func.count(FILE.c.photo_id.distinct()))
-            .join_from(FILE, FOLDER, FOLDER.c.id == FILE.c.folder_id)
-            .where(FILE.c.photo_id.in_(photos_of_several_files()))
-            .group_by(FOLDER.c.path)
-        )
-        counts.subtract(dict(connection.execute(repeated).all()))
+def _by_path(connection: Connection, folders: _Counts) -> _Counts:
+    """Return how many photos have a file in each folder, by its path, and how many have none."""
+    paths = dict(connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all())
+    counts: _Counts = Counter({None: folders[()]})
+    for ids, photos in folders.items():
+        for id_ in ids:
+            counts[paths[id_]] += photos
     return counts
 
 
-def _by_folder(
-    connection: Connection, photos: int, ids: Ids, among: _Among, given: Mapping[str, object]
-) -> Counts:
-    """Return how many of the photos with these ids have a file in each folder. `photos` of them are
-    there.
+def _tags(
+    connection: Connection,
+    tagged: ColumnElement[bool] = _ALL,
+    by_hand: ColumnElement[bool] = _ALL,
+    given: Mapping[str, object] | None = None,
+) -> _Counts:
+    """Return how many photos have each tag, and with None how many have any. The conditions are on
+    the rows of tags that were judged and of those given by hand.
     """
-    import numpy as np
-
-    without = connection.scalars(photos_without_files()).all()
-    counts: Counts = Counter({None: int(np.isin(without, ids).sum()) if without else 0})
-    folders = connection.scalars(select(FOLDER.c.path)).all()
-    if len(folders) == 1:
-        return counts + Counter({folders[0]: photos - counts[None]})
-    # With the photo first, SQLite reads the rows in the order of its index on photos, or of their
-    # own. Otherwise it would take the index on folders, and jump to and fro for each row.
-    files = select(FILE.c.photo_id, FILE.c.folder_id).where(*among(FILE.c.photo_id))
-    if count_files(connection) > count_photos(connection) - len(without):
-        files = files.distinct()
-    pairs = files.subquery()
-    per_folder = (
-        select(pairs.c.folder_id, func.count().label("photos"))
-        .group_by(pairs.c.folder_id)
-        .subquery()
-    )
-    named = select(FOLDER.c.path, per_folder.c.photos).join(
-        per_folder, per_folder.c.folder_id == FOLDER.c.id
-    )
-    counts.update(dict(connection.execute(named, given).all()))
-    return counts
-
-
-def _by_tag(
-    connection: Connection, photos: int, among: _Among, given: Mapping[str, object]
-) -> Counts:
-    """Return how many of some photos have each tag. `photos` is how many they are."""
-    if (
-        connection.execute(union_all(select(TAG.c.name), select(HAND_TAG.c.name)).limit(1)).first()
-        is None
-    ):
-        return Counter({None: photos})
-    judged = judged_photos().where(*among(TAG.c.photo_id))
-    by_hand = given_photos().where(*among(HAND_TAG.c.photo_id))
-    counts: Counts = Counter()
-    for chosen, name in ((judged, TAG.c.name), (by_hand, HAND_TAG.c.name)):
+    judged = judged_photos().where(tagged)
+    given_by_hand = given_photos().where(by_hand)
+    counts: _Counts = Counter()
+    names: tuple[tuple[Any, Column[str]], ...] = (
+        (judged, TAG.c.name), (given_by_hand, HAND_TAG.c.name),
+    )  # fmt: skip
+    for chosen, name in names:
         by_name = chosen.with_only_columns(name, func.count()).group_by(name)
-        counts.update(dict(connection.execute(by_name, given).all()))
-    either = union_all(judged, by_hand).subquery()
-    tagged = select(func.count(either.c.photo_id.distinct()))
-    counts[None] = photos - (connection.scalar(tagged, given) or 0)
+        counts.update(dict(connection.execute(by_name, given or {}).all()))
+    either = union_all(judged, given_by_hand).subquery()
+    any_tag = select(func.count(either.c.photo_id.distinct()))
+    counts[None] = connection.scalar(any_tag, given or {}) or 0
     return counts
