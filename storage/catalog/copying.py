@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, s
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.changes.counts import recount
+from sigseek.storage.catalog.changes.facet_blocks import make_newest
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.tables import (
     CHECKPOINT,
@@ -82,6 +83,8 @@ def copy_tables(source: Connection, target: Dialect, listener: Listener, stop: S
     with _writing(target) as connection:
         target.go_on_counting_ids(connection)
         recount(connection)  # no trigger notes photos that are copied without a file
+        while make_newest(connection, target):
+            stop.check()
         schema.mark_unfinished(connection, unfinished=False)
     return done
 
