@@ -80,8 +80,18 @@ def _end(number: int, frame: object) -> None:
 def _interrupt_every(seconds: float) -> None:
     """Interrupt what goes on each time that so many seconds have passed, or no more after 0."""
     if hasattr(signal, "setitimer"):  # Windows has none
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.signal(signal.SIGALRM, _interrupt_again)
         signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+
+
+def _interrupt_again(number: int, frame: object) -> None:
+    """Interrupt the download, but not what tidies up because it was interrupted."""
+    error = sys.exception()
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return
+        error = error.__context__
+    raise KeyboardInterrupt
 
 
 def _ignore_signals() -> None:

@@ -217,10 +217,7 @@ def test_ctrl_c_ends_a_download(tmp_path: Path, drawn: Path, stalled: Stall, who
 
 def test_a_ctrl_c_that_python_loses_ends_a_download_all_the_same() -> None:
     """Python ignores what a signal raises while an object is destroyed."""
-    code = """
-import signal, time
-from sigseek.siglip import hub_process
-
+    said = interrupted_download("""
 class Destroyed:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
@@ -228,7 +225,34 @@ class Destroyed:
 def download(*given):
     Destroyed()
     time.sleep(600)
+""")
+    assert "Exception ignored in: <function Destroyed.__del__" in said
 
+
+def test_a_ctrl_c_waits_for_the_tidying_up() -> None:
+    """The file that is being downloaded is removed there, which may take long on a busy machine."""
+    said = interrupted_download("""
+def download(*given):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        with suppress(FileNotFoundError):
+            open("no such file")
+        time.sleep(2.5)
+        print("tidied up", file=sys.stderr)
+""")
+    assert said == "tidied up\n"
+
+
+def interrupted_download(download: str) -> str:
+    """Run the process that downloads, with this source of a download that interrupts it, and return
+    what it says to a person.
+    """
+    code = f"""
+import signal, sys, time
+from contextlib import suppress
+from sigseek.siglip import hub_process
+{download}
 hub_process._download = download
 hub_process.main()
 """
@@ -240,7 +264,7 @@ hub_process.main()
         cwd=ROOT,
     )
     assert (done.returncode, done.stdout) == (0, "")
-    assert "Exception ignored in: <function Destroyed.__del__" in done.stderr
+    return done.stderr
 
 
 def test_what_needs_a_checkpoint_is_stopped_during_its_download(

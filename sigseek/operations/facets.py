@@ -101,6 +101,8 @@ def count_facets(
         asked, ids, notes = matching_photos(library, query, within, named_photos, listener, stop)
         counted = "selection" if is_factual(asked) else "matches"
 
+    if stop:
+        stop.check()
     with catalog.moment():
         # The first question begins the moment, and only then kept answers are used.
         photos = catalog.count_all_photos() if ids is None else len(ids)
