@@ -136,6 +136,9 @@ def test_every_kind_is_counted(
         chosen = [by_id[id_] for id_ in among]
         expected = {kind: counted(chosen, kind) for kind in FACET_KINDS}
         assert counts_among(catalog, among, *FACET_KINDS) == expected, size
+        assert counts_among(catalog, [*among, ids[-1] + 5 * PHOTOS], "tag") == {
+            "tag": expected["tag"]
+        }
     with catalog.snapshot() as moment:  # which keeps no answers
         assert moment.count_photos_by(FACET_KINDS) == expected
         for kind in FACET_KINDS:

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Connection, func, select, true, union_all
+from sqlalchemy import ColumnElement, Connection, func, select, union_all
 
 from sigseek.storage.catalog.facet_block import BLOCK_KINDS, PHOTO_KINDS, PHOTOS, SHIFT
 from sigseek.storage.catalog.reading.counts import count_photos
@@ -19,7 +19,7 @@ from sigseek.storage.catalog.reading.facet_blocks import (
     right_blocks,
 )
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
+from sigseek.storage.catalog.reading.tags import given_photos, judged_photos, names_of_tags
 from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
 from sigseek.storage.facets import FacetKind, FacetValue, place_in_words
 
@@ -37,7 +37,6 @@ _TOGETHER = 20_000
 """The number of photos that one question to a file is about."""
 _TOGETHER_ON_SERVER = 500_000
 """The same on a server, which may read all rows for each question."""
-_ALL = true()
 _COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
     "month": (func.substr(PHOTO.c.taken_at, 1, len("1978-05")),),
     "camera": (PHOTO.c.camera,),
@@ -182,35 +181,53 @@ class FacetReader(Reader):
 
     def _by_tag(self, connection: Connection, photos: int, among: Ids | None) -> _Counts:
         """Return how many of the photos have each tag. `photos` is how many they are."""
-        import numpy as np
-
-        names = union_all(select(TAG.c.name), select(HAND_TAG.c.name))
-        if connection.execute(names.limit(1)).first() is None:
+        names = list(connection.scalars(names_of_tags()))
+        if not names:
             return Counter({None: photos})
-        newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
-        if among is not None and 2 * len(among) <= newest:
-            counts = self._tags_among(connection, among)
+        if among is not None and len(among) <= _TOGETHER:
+            counts = self._tags_of_few(connection, among)
         else:
-            counts = _tags(connection)
-            if among is not None:  # to count the others is faster
-                is_other = np.ones(newest + 1, np.bool_)
-                is_other[among[among <= newest]] = False
-                counts.subtract(self._tags_among(connection, np.flatnonzero(is_other)))
+            counts = self._tags_of_many(connection, names, among)
         counts[None] = photos - counts[None]
         return counts
 
-    def _tags_among(self, connection: Connection, ids: Ids) -> _Counts:
+    def _tags_of_few(self, connection: Connection, ids: Ids) -> _Counts:
         """Return how many of the photos with these ids have each tag, and with None how many have
         any.
         """
+        given = {"ids": self._dialect.ids(ids.tolist())}
+        judged = judged_photos().where(self._dialect.is_among(TAG.c.photo_id, "ids"))
+        by_hand = given_photos().where(self._dialect.is_among(HAND_TAG.c.photo_id, "ids"))
         counts: _Counts = Counter()
-        for part in self._parts(ids):
-            given = {"ids": self._dialect.ids(part.tolist())}
-            tagged, by_hand = (
-                self._dialect.is_among(column, "ids")
-                for column in (TAG.c.photo_id, HAND_TAG.c.photo_id)
-            )
-            counts.update(_tags(connection, tagged, by_hand, given))
+        for chosen, name in ((judged, TAG.c.name), (by_hand, HAND_TAG.c.name)):
+            by_name = chosen.with_only_columns(name, func.count()).group_by(name)
+            counts.update(dict(connection.execute(by_name, given).all()))
+        either = union_all(judged, by_hand).subquery()
+        any_tag = select(func.count(either.c.photo_id.distinct()))
+        counts[None] = connection.scalar(any_tag, given) or 0
+        return counts
+
+    def _tags_of_many(
+        self, connection: Connection, names: Sequence[str], among: Ids | None
+    ) -> _Counts:
+        """Return the same from the ids of all photos with each tag, which are read faster than the
+        tags of each photo.
+        """
+        import numpy as np
+
+        newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
+        is_counted = np.full(newest + 1, among is None)
+        if among is not None:
+            is_counted[among[among <= newest]] = True
+        is_tagged = np.zeros(newest + 1, np.bool_)
+        counts: _Counts = Counter()
+        for name in names:
+            for query in (judged_photos(name), given_photos(name)):
+                for ids in self._dialect.fetch_ids(connection, query):
+                    tagged = ids[is_counted[ids]]
+                    counts[name] += len(tagged)
+                    is_tagged[tagged] = True
+        counts[None] = int(is_tagged.sum())
         return counts
 
 
@@ -229,28 +246,4 @@ def _by_path(connection: Connection, folders: _Counts) -> _Counts:
     for ids, photos in folders.items():
         for id_ in ids:
             counts[paths[id_]] += photos
-    return counts
-
-
-def _tags(
-    connection: Connection,
-    tagged: ColumnElement[bool] = _ALL,
-    by_hand: ColumnElement[bool] = _ALL,
-    given: Mapping[str, object] | None = None,
-) -> _Counts:
-    """Return how many photos have each tag, and with None how many have any. The conditions are on
-    the rows of tags that were judged and of those given by hand.
-    """
-    judged = judged_photos().where(tagged)
-    given_by_hand = given_photos().where(by_hand)
-    counts: _Counts = Counter()
-    names: tuple[tuple[Any, Column[str]], ...] = (
-        (judged, TAG.c.name), (given_by_hand, HAND_TAG.c.name),
-    )  # fmt: skip
-    for chosen, name in names:
-        by_name = chosen.with_only_columns(name, func.count()).group_by(name)
-        counts.update(dict(connection.execute(by_name, given or {}).all()))
-    either = union_all(judged, given_by_hand).subquery()
-    any_tag = select(func.count(either.c.photo_id.distinct()))
-    counts[None] = connection.scalar(any_tag, given or {}) or 0
     return counts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, union, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, exists, func, select, union, union_all
 
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import HAND_TAG, HAND_TAG_NAME, TAG, TAG_NAME
@@ -44,9 +44,8 @@ class TagReader(Reader):
 
     def tag_names(self) -> list[str]:
         """Return the names of all tags in alphabetical order, also of those that no photo has."""
-        names = union(select(TAG_NAME.c.name), select(HAND_TAG_NAME.c.name))
         with self._connect() as connection:
-            return sorted(connection.scalars(names))
+            return sorted(connection.scalars(names_of_tags()))
 
     def tags_by_hand(self) -> dict[str, int]:
         """Return how many photos were given each tag by hand; tags without any are left out."""
@@ -69,6 +68,11 @@ class TagReader(Reader):
         with self._connect() as connection:
             chunks = self._dialect.stream(connection, query, {}, _FETCHED)
             return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
+
+
+def names_of_tags() -> CompoundSelect[str]:
+    """Select the names of all tags, also of those that no photo has."""
+    return union(select(TAG_NAME.c.name), select(HAND_TAG_NAME.c.name))
 
 
 def judged_photos(name: str | None = None) -> Select[int]:
