@@ -39,9 +39,10 @@ _PATTERNS = (
 )
 _NEEDED_BYTES_MARGIN = 100_000_000
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_AGAIN = 1.0
-"""Seconds after which the download is interrupted once more, if it has not ended. Python ignores an
-interruption that happens to come while an object is destroyed.
+_AWAKE = 1.0
+"""Seconds between two moments in which a process that waits for the hub is woken. Python learns of a
+signal only then if it came just before the waiting began. It ignores an interruption that happens
+to come while an object is destroyed, and is interrupted once more then.
 """
 _LARGE = 10_000_000
 """Bytes of a file from which on its download has a progress bar."""
@@ -51,6 +52,7 @@ def main() -> None:
     """Download the checkpoint that the command line names."""
     for number in _SIGNALS:
         signal.signal(number, _end)
+    _wake_every(_AWAKE, lambda number, frame: None)
     name, timeout = sys.argv[1], float(sys.argv[2])
     answers, sys.stdout = sys.stdout, sys.stderr  # keep what libraries print out of the answers
 
@@ -65,7 +67,7 @@ def main() -> None:
             last = {"refused": base64.b64encode(pickle.dumps(error)).decode()}
         _ignore_signals()  # whoever has the last answer may end this process
         answer(**last)
-    _interrupt_every(0)
+    _wake_every(0, signal.SIG_IGN)
 
 
 def _end(number: int, frame: object) -> None:
@@ -73,14 +75,14 @@ def _end(number: int, frame: object) -> None:
     done in a moment.
     """
     _ignore_signals()
-    _interrupt_every(_AGAIN)
+    _wake_every(_AWAKE, _interrupt_again)
     raise KeyboardInterrupt
 
 
-def _interrupt_every(seconds: float) -> None:
-    """Interrupt what goes on each time that so many seconds have passed, or no more after 0."""
+def _wake_every(seconds: float, handler: Callable[[int, object], None] | signal.Handlers) -> None:
+    """Call the handler each time that so many seconds have passed, or no more after 0."""
     if hasattr(signal, "setitimer"):  # Windows has none
-        signal.signal(signal.SIGALRM, _interrupt_again)
+        signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
 
 

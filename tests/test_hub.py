@@ -229,6 +229,22 @@ def download(*given):
     assert "Exception ignored in: <function Destroyed.__del__" in said
 
 
+def test_a_ctrl_c_ends_a_download_that_it_does_not_wake() -> None:
+    """It comes to another thread here. One that comes just before the process begins to wait for
+    the hub does not end the waiting, either.
+    """
+    said = interrupted_download("""
+def interrupt():
+    time.sleep(0.2)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+def download(*given):
+    threading.Thread(target=interrupt).start()
+    time.sleep(600)
+""")
+    assert said == ""
+
+
 def test_a_ctrl_c_waits_for_the_tidying_up() -> None:
     """The file that is being downloaded is removed there, which may take long on a busy machine."""
     said = interrupted_download("""
@@ -249,7 +265,7 @@ def interrupted_download(download: str) -> str:
     what it says to a person.
     """
     code = f"""
-import signal, sys, time
+import signal, sys, threading, time
 from contextlib import suppress
 from sigseek.siglip import hub_process
 {download}
