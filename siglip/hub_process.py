@@ -12,6 +12,7 @@ import pickle
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from fnmatch import fnmatch
@@ -40,19 +41,15 @@ _PATTERNS = (
 _NEEDED_BYTES_MARGIN = 100_000_000
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AWAKE = 1.0
-"""Seconds between two moments in which a process that waits for the hub is woken. Python learns of a
-signal only then if it came just before the waiting began. It ignores an interruption that happens
-to come while an object is destroyed, and is interrupted once more then.
-"""
+"""Seconds between two moments in which this process is woken, whatever it waits for."""
 _LARGE = 10_000_000
 """Bytes of a file from which on its download has a progress bar."""
 
 
 def main() -> None:
     """Download the checkpoint that the command line names."""
-    for number in _SIGNALS:
-        signal.signal(number, _end)
-    _wake_every(_AWAKE, lambda number, frame: None)
+    interruption = _Interruption()
+    interruption.begin()
     name, timeout = sys.argv[1], float(sys.argv[2])
     answers, sys.stdout = sys.stdout, sys.stderr  # keep what libraries print out of the answers
 
@@ -67,33 +64,55 @@ def main() -> None:
             last = {"refused": base64.b64encode(pickle.dumps(error)).decode()}
         _ignore_signals()  # whoever has the last answer may end this process
         answer(**last)
-    _wake_every(0, signal.SIG_IGN)
+    interruption.end()
 
 
-def _end(number: int, frame: object) -> None:
-    """Interrupt whatever is going on. A second signal must not interrupt the tidying up, which is
-    done in a moment.
+class _Interruption:
+    """Interrupts the download when this process is asked to end.
+
+    A signal that comes just before the process begins to wait for the hub does not end the waiting,
+    and Python ignores an interruption that comes while an object is destroyed. So the process is
+    woken now and then, and interrupted once more if need be. Windows has no such alarm.
     """
-    _ignore_signals()
-    _wake_every(_AWAKE, _interrupt_again)
-    raise KeyboardInterrupt
+
+    def __init__(self) -> None:
+        self._again_from: float | None = None
+        """The moment from which on the download is interrupted once more."""
+
+    def begin(self) -> None:
+        """Begin to listen to signals."""
+        for number in _SIGNALS:
+            signal.signal(number, self._interrupt)
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, self._wake)
+            signal.setitimer(signal.ITIMER_REAL, _AWAKE, _AWAKE)
+
+    def end(self) -> None:
+        """Interrupt nothing more."""
+        self._again_from = None
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        # A second signal must not interrupt the tidying up, which is done in a moment.
+        _ignore_signals()
+        self._again_from = time.monotonic() + _AWAKE / 2
+        raise KeyboardInterrupt
+
+    def _wake(self, number: int, frame: object) -> None:
+        is_due = self._again_from is not None and time.monotonic() >= self._again_from
+        if is_due and not _is_tidying_up():
+            raise KeyboardInterrupt
 
 
-def _wake_every(seconds: float, handler: Callable[[int, object], None] | signal.Handlers) -> None:
-    """Call the handler each time that so many seconds have passed, or no more after 0."""
-    if hasattr(signal, "setitimer"):  # Windows has none
-        signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
-
-
-def _interrupt_again(number: int, frame: object) -> None:
-    """Interrupt the download, but not what tidies up because it was interrupted."""
+def _is_tidying_up() -> bool:
+    """Return whether what goes on is done because of an interruption."""
     error = sys.exception()
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            return
+            return True
         error = error.__context__
-    raise KeyboardInterrupt
+    return False
 
 
 def _ignore_signals() -> None:
