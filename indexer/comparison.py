@@ -290,10 +290,14 @@ class _UnderWay:
         for path in part.files:
             if path in files and is_utf8(path):
                 self._waiting[directory_of(path)].append(path)
+        undecided = set(self._listing.raw_pairs.values())  # of RAW files that are not UTF-8
         for directory in list(self._waiting):
             if _is_complete(directory, before):
                 for path in self._waiting.pop(directory):
-                    self._pack(path)
+                    if path in undecided:
+                        self._waiting[directory].append(path)
+                    else:
+                        self._pack(path)
 
     def _pack(self, path: str) -> None:
         """Hand a file that is to be read to the result."""

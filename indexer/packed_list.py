@@ -12,8 +12,8 @@ _TOGETHER = 1_000
 
 
 class PackedList(Generic[_Item]):
-    """A list that can be added to and gone through. Its items are pickled and compressed, but for
-    the last ones, so that those which resemble each other take little memory.
+    """A list that can be added to and gone through, in little memory where its items resemble each
+    other: all but the last ones are pickled and compressed.
     """
 
     def __init__(self, items: Iterable[_Item] = ()) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from sigseek.errors import StoppedError
+from sigseek.errors import ErrorKind, StoppedError
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.limits import default_max_pixels
 from sigseek.indexer.facts_version import FACTS_VERSION
@@ -28,7 +28,7 @@ from sigseek.indexer.work import ListedWork, Work
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.siglip.yardstick.steps import YardstickStep
-from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
+from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
 
@@ -357,12 +357,19 @@ class Indexer:
 
     def _make_facet_blocks(self) -> bool:
         """Make ready what photos are counted by. Returns False when stopped before."""
-        if self._catalog.lacks_facet_blocks():
+        lacking = self._catalog.lacking_facet_blocks()
+        if lacking:
             self._ledger.begin(Phase.INDEXING)
-        while self._catalog.lacks_facet_blocks():
+        for number in lacking:
             if self._stop.is_set():
                 return False
-            self._catalog.commit(lambda transaction: transaction.make_facet_blocks())
+            try:
+                with self._catalog.transaction() as transaction:
+                    transaction.make_facet_blocks(number)
+            except LibraryError as error:
+                if error.kind is not ErrorKind.BUSY:
+                    raise
+                return True  # others change photos, and a later run makes the rest
         return True
 
     def tower(self) -> ImageTower:

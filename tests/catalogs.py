@@ -62,8 +62,8 @@ def add_photos(
 
 def make_blocks(catalog: Catalog) -> None:
     """Make all blocks that photos are counted by."""
-    while catalog.lacks_facet_blocks():
-        catalog.commit(lambda transaction: transaction.make_facet_blocks())
+    for number in catalog.lacking_facet_blocks():
+        catalog.commit(lambda transaction, number=number: transaction.make_facet_blocks(number))
 
 
 def skip_ids(catalog: Catalog, last: int) -> None:

@@ -122,6 +122,17 @@ def test_raw_files_wait_for_a_picture_that_is_read_first(tmp_path: Path) -> None
     assert {raw.path: jpeg for raw, jpeg in found.raw_pairs.items()} == {"a.dng": "a.jpg"}
 
 
+@pytest.mark.parametrize("below", ["raw", "\udcff"])
+def test_a_new_picture_keeps_its_raw_file_until_that_is_decided(below: str, tmp_path: Path) -> None:
+    """About a path that is not UTF-8 nothing is decided before the end."""
+    raw = FoundFile(f"a/{below}/1.dng", 10, 1, 5)
+    first = Listing({"a/1.jpg": (10, 1, 5)}, raw_pairs={raw: "a/1.jpg"}, complete_before="b/")
+    parts = [first, listing("b/2.jpg")]
+    found = compare(tmp_path, HERE, parts, KnownFiles([("", [])]), [], 1_000_000)
+    assert found.raw_pairs == {raw: "a/1.jpg"}
+    assert {file.found.path for file in found.changed} == {"a/1.jpg", "b/2.jpg"}
+
+
 NAMES = ("a", "a-b", "a0", "B", "ä", "鳥", "\udcff", "z\udc80")
 """Names whose order with a slash behind them differs from that without, or that are not UTF-8."""
 DIRECTORIES = st.lists(st.sampled_from(NAMES), max_size=2).map(lambda parts: "/".join(parts))
@@ -197,7 +208,9 @@ def test_parts_give_what_a_dictionary_of_all_files_gives(
 
 SHOTS = st.builds(
     os.path.join,
-    st.sampled_from(["", "a", "a-b", "a/a", "a/a/a", "a/a-b", "b", "\udcff", "\udcff/a"]),
+    st.sampled_from(
+        ["", "a", "a-b", "a/a", "a/a/a", "a/a-b", "a/\udcff", "b", "\udcff", "\udcff/a"]
+    ),
     st.sampled_from(["1.jpg", "1.dng", "2.jpg", "2.dng", "z\udc80.jpg", "z\udc80.dng"]),
 )
 

@@ -84,7 +84,7 @@ def test_a_library_goes_to_postgresql_and_back(full: Path, address: str, tmp_pat
         assert tables(database) == before
         assert answers(database) == wanted
         assert database.verify().problems == ()
-        assert not database._directory.catalog().lacks_facet_blocks()
+        assert database._directory.catalog().lacking_facet_blocks() == []
         heard = Heard()
         database.copy_to(tmp_path / "back", listener=heard)
         assert heard.progress[-1].done == heard.progress[-1].total == sum(map(len, before.values()))

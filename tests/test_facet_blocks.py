@@ -168,9 +168,9 @@ def test_what_is_changed_otherwise_leaves_the_blocks(catalog: Catalog) -> None:
         transaction.add_photos([photo(number) for number in range(4)])
     make_blocks(catalog)
     execute(catalog, update(PHOTO).values(camera=PHOTO.c.camera, title="A title", color=7))
-    assert not catalog.lacks_facet_blocks()
+    assert catalog.lacking_facet_blocks() == []
     execute(catalog, update(PHOTO).where(PHOTO.c.camera == "Acme 1").values(camera=None))
-    assert catalog.lacks_facet_blocks()
+    assert catalog.lacking_facet_blocks() == [0]
 
 
 def test_a_block_is_not_made_while_one_of_its_photos_is_added(postgresql_server: Server) -> None:
@@ -193,14 +193,13 @@ def test_a_block_is_not_made_while_one_of_its_photos_is_added(postgresql_server:
                 transaction.add_photos([photo(2)])
 
         with other.transaction() as transaction:
-            transaction.remove_facet_blocks(0)
-            transaction.make_facet_blocks()
+            transaction.make_facet_blocks(0)
             adding = threads.submit(add)
             time.sleep(0.3)
             assert not adding.done()
         adding.result(30)
     assert (one.wrong_facet_blocks(), counts(one)["format"]) == ({}, {"JPEG": 3})
-    assert one.lacks_facet_blocks()
+    assert one.lacking_facet_blocks() == [0]
     one.close()
     other.close()
     postgresql_server.drop(url)
@@ -211,10 +210,10 @@ def test_a_run_of_index_makes_them(mini_library: Path, tmp_path: Path) -> None:
     with sigseek.open(shutil.copytree(mini_library, tmp_path / "library")) as library:
         catalog = Catalog(library.directory)
         before = counts(catalog)
-        assert not catalog.lacks_facet_blocks()
+        assert catalog.lacking_facet_blocks() == []
         execute(catalog, delete(FACET_BLOCK))
         library.index()
-        assert not catalog.lacks_facet_blocks()
+        assert catalog.lacking_facet_blocks() == []
         assert counts(catalog) == before
         catalog.close()
 
@@ -238,7 +237,7 @@ def test_a_database_on_postgresql_of_before_gets_the_triggers(postgresql_server:
     assert [len(found) for found in new] == [6, 4, 4]
     functions = (
         "remove_facet_blocks, remove_facet_blocks_of_facts, remove_facet_blocks_of_folders, "
-        "remove_facet_blocks_of_moved_file"
+        "remove_facet_blocks_of_moved_files"
     )
     postgresql_server.run_in(url, f"DROP FUNCTION {functions} CASCADE; DROP TABLE facet_block")
     with (

@@ -155,6 +155,28 @@ DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
 }
 
 
+@pytest.mark.parametrize("gone", ["photo", "folder"])
+def test_a_file_of_nothing_is_told_and_stops_no_run(
+    gone: str, library: sigseek.Library, place: Path, run: Run, databases: Databases
+) -> None:
+    if databases.kind == "postgresql":
+        return  # the server holds foreign keys, whoever asks
+    with closing(sqlite3.connect(library.directory / FILE_NAME)) as connection, connection:
+        connection.execute(
+            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
+            f"VALUES ({'1, ?, 999' if gone == 'photo' else '999, ?, 1'}, 1, 1)",
+            ("nothing.png",),
+        )
+        connection.execute("DELETE FROM facet_block WHERE kind = 'folder'")
+    counted = {facet.photos for facet in library.facets() if facet.by == "folder"}
+    assert 6 in counted
+    run("index", "--library", place)
+    assert 6 in {facet.photos for facet in library.facets() if facet.by == "folder"}
+    found = run("verify", "--library", place, check=False)
+    assert found.returncode == 1
+    assert "rows of the table file that refer to something that is not there: 1" in found.stdout
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found_and_mended(
     name: str,

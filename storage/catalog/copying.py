@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, s
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.changes.counts import recount
-from sigseek.storage.catalog.changes.facet_blocks import make_newest
+from sigseek.storage.catalog.changes.facet_blocks import make_blocks
 from sigseek.storage.catalog.dialect import Dialect
+from sigseek.storage.catalog.reading.facet_blocks import lacking_numbers
 from sigseek.storage.catalog.tables import (
     CHECKPOINT,
     COUNT_CHANGE,
@@ -80,11 +81,15 @@ def copy_tables(source: Connection, target: Dialect, listener: Listener, stop: S
             last = next(reversed(rows))
             done += len(rows)
             listener.advanced(Progress(Phase.COPYING, done, total))
+    with target.readers.connect() as connection:
+        lacking = lacking_numbers(connection)
+    for number in lacking:
+        stop.check()
+        with _writing(target) as connection:
+            make_blocks(connection, target, number)
     with _writing(target) as connection:
         target.go_on_counting_ids(connection)
         recount(connection)  # no trigger notes photos that are copied without a file
-        while make_newest(connection, target):
-            stop.check()
         schema.mark_unfinished(connection, unfinished=False)
     return done
 

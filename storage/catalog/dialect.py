@@ -202,7 +202,7 @@ class Dialect(Protocol):
 
     def keep_others_out(self, connection: Connection, table: Table) -> None:
         """Have others who change the table wait until this transaction ends, and wait for those who
-        have begun. They may read it.
+        have begun. They may read it. Raises an error of the kind BUSY where these take long.
         """
 
     def go_on_counting_ids(self, connection: Connection) -> None:

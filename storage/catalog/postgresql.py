@@ -80,6 +80,7 @@ _BEGIN_WRITING = text(
 )
 _BY_INDEX = {"mode": "auto", "whole_tables": "off"}
 _IN_ANY_WAY = {"mode": "force_custom_plan", "whole_tables": "on"}
+_SHORT_WAIT = "1s"
 _SCHEMA_LOCK = 0x7369677365656B  # "sigseek"; the key of an advisory lock
 _BINARY = "sigseek_binary"
 """The execution option of a statement whose rows the server sends in binary."""
@@ -344,7 +345,10 @@ class PostgreSqlDialect:
         return counts
 
     def keep_others_out(self, connection: Connection, table: Table) -> None:
-        """Lock the table. A statement that follows sees what the others have done."""
+        """Lock the table. A statement that follows sees what the others have done. Whoever comes
+        later waits as long as this one, so it does not wait long.
+        """
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_SHORT_WAIT}'"))
         connection.execute(text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
 
     def go_on_counting_ids(self, connection: Connection) -> None:

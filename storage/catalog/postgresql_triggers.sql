@@ -70,14 +70,16 @@ SELECT folder_id, 0, -count(*), -count(missing_since) FROM old_rows GROUP BY fol
 INSERT INTO unheld_photo (photo_id) SELECT photo_id FROM old_rows;
 PERFORM put_count_changes_together(); RETURN NULL; END $$
 
+-- It does not join the old rows with the new ones, which takes quadratic time where the table was not
+-- analysed yet.
 CREATE FUNCTION count_changed_files() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 INSERT INTO count_change (folder_id, photos, files, missing)
 SELECT folder_id, 0, sum(files), sum(missing) FROM (
 SELECT folder_id, 1 AS files, CAST(missing_since IS NOT NULL AS int) AS missing FROM new_rows
 UNION ALL SELECT folder_id, -1, -CAST(missing_since IS NOT NULL AS int) FROM old_rows) AS changed
 GROUP BY folder_id HAVING sum(files) <> 0 OR sum(missing) <> 0;
-INSERT INTO unheld_photo (photo_id) SELECT old_rows.photo_id FROM old_rows
-JOIN new_rows ON new_rows.id = old_rows.id WHERE new_rows.photo_id <> old_rows.photo_id;
+INSERT INTO unheld_photo (photo_id)
+SELECT photo_id FROM old_rows EXCEPT SELECT photo_id FROM new_rows;
 RETURN NULL; END $$
 
 CREATE TRIGGER count_file_insert AFTER INSERT ON file
@@ -102,8 +104,8 @@ REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION remove
 CREATE FUNCTION remove_facet_blocks_of_facts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 DELETE FROM facet_block WHERE number = new.id >> 14 AND kind <> 'folder'; RETURN NULL; END $$
 
--- They run for every row that changes, which few do, and not for a statement: a row may be updated
--- for something else.
+-- It runs for each row that changes, and not for a statement: nearly all updates of photos change
+-- something else, and one statement changes one photo.
 CREATE TRIGGER facet_block_photo_update AFTER UPDATE OF taken_at, camera, city, region, country,
 format, rating ON photo
 FOR EACH ROW WHEN (old.taken_at IS DISTINCT FROM new.taken_at OR old.camera IS DISTINCT FROM
@@ -124,10 +126,13 @@ CREATE TRIGGER facet_block_file_delete AFTER DELETE ON file
 REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT
 EXECUTE FUNCTION remove_facet_blocks_of_folders()
 
-CREATE FUNCTION remove_facet_blocks_of_moved_file() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-DELETE FROM facet_block WHERE number IN (old.photo_id >> 14, new.photo_id >> 14)
-AND kind = 'folder'; RETURN NULL; END $$
+CREATE FUNCTION remove_facet_blocks_of_moved_files() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+DELETE FROM facet_block WHERE kind = 'folder' AND number IN
+(SELECT photo_id >> 14 FROM (
+(SELECT photo_id, folder_id FROM old_rows EXCEPT SELECT photo_id, folder_id FROM new_rows) UNION ALL
+(SELECT photo_id, folder_id FROM new_rows EXCEPT SELECT photo_id, folder_id FROM old_rows)
+) AS moved); RETURN NULL; END $$
 
-CREATE TRIGGER facet_block_file_update AFTER UPDATE OF folder_id, photo_id ON file
-FOR EACH ROW WHEN (old.folder_id <> new.folder_id OR old.photo_id <> new.photo_id)
-EXECUTE FUNCTION remove_facet_blocks_of_moved_file()
+CREATE TRIGGER facet_block_file_update AFTER UPDATE ON file
+REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
+EXECUTE FUNCTION remove_facet_blocks_of_moved_files()

@@ -23,11 +23,12 @@ def newest_block(connection: Connection) -> int:
     return -1 if newest is None else newest >> SHIFT
 
 
-def kept_numbers(connection: Connection, kinds: int = 1) -> list[int]:
-    """Return the numbers with which blocks of at least so many kinds are kept, ascending."""
+def lacking_numbers(connection: Connection) -> list[int]:
+    """Return the numbers of the blocks that are not there for all kinds, the newest first."""
     number = FACET_BLOCK.c.number
-    query = select(number).group_by(number).having(func.count() >= kinds)
-    return list(connection.scalars(query.order_by(number)))
+    whole = select(number).group_by(number).having(func.count() == len(BLOCK_KINDS))
+    there = set(connection.scalars(whole))
+    return [one for one in range(newest_block(connection), -1, -1) if one not in there]
 
 
 def kept_blocks(
@@ -71,7 +72,8 @@ def right_blocks(
     holds = FILE.c.photo_id >= first, FILE.c.photo_id < behind
     pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(*holds)
     for photo_id, folder_id in _rows(connection, dialect, pairs):
-        folders[photo_id].add(folder_id)
+        if photo_id in folders:  # else the catalog is damaged
+            folders[photo_id].add(folder_id)
     values: dict[FacetKind, Iterable[Any]] = {
         "month": (taken and taken[:_MONTH] for taken in dates),
         "camera": cameras,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,13 +14,13 @@ from sigseek.storage.catalog.facet_block import BLOCK_KINDS, PHOTO_KINDS, PHOTOS
 from sigseek.storage.catalog.reading.counts import count_photos
 from sigseek.storage.catalog.reading.facet_blocks import (
     kept_blocks,
-    kept_numbers,
+    lacking_numbers,
     newest_block,
     right_blocks,
 )
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos, names_of_tags
-from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
+from sigseek.storage.catalog.tables import FACET_BLOCK, FILE, FOLDER, HAND_TAG, PHOTO, TAG
 from sigseek.storage.facets import FacetKind, FacetValue, place_in_words
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ class FacetReader(Reader):
         kept = self._once(("counts", *kinds), lambda: self._count(kinds, None))
         return {kind: dict(counts) for kind, counts in kept.items()}
 
-    def lacks_facet_blocks(self) -> bool:
-        """Return whether there are photos whose rows have to be read to count them."""
+    def lacking_facet_blocks(self) -> list[int]:
+        """Return the numbers of the blocks that are not there, the newest first. The rows of their
+        photos have to be read to count them.
+        """
         with self._connect() as connection:
-            there = kept_numbers(connection, len(BLOCK_KINDS))
-            return len(there) <= newest_block(connection)
+            return lacking_numbers(connection)
 
     def wrong_facet_blocks(self) -> dict[int, list[FacetKind]]:
         """Return the numbers of the blocks that are kept and not as the rows of photos and files
@@ -76,7 +77,7 @@ class FacetReader(Reader):
         """
         wrong: defaultdict[int, list[FacetKind]] = defaultdict(list)
         with self._connect() as connection:
-            for number in kept_numbers(connection):
+            for number in connection.scalars(select(FACET_BLOCK.c.number).distinct()).all():
                 right = right_blocks(connection, self._dialect, number)
                 for _, kind, block in kept_blocks(connection, self._dialect, [number]):
                     if block.written() != right[kind].written():
@@ -134,15 +135,14 @@ class FacetReader(Reader):
                 chosen = places.pop(number)
                 for kind, block in blocks.items():
                     counts[kind].update(block.counts(chosen))
-        for number, chosen in places.items():
-            first = number << SHIFT
-            by_rows.append(
-                self._ids_between(connection, first, first + PHOTOS)
-                if chosen is None
-                else first + chosen
-            )
-        for part in self._parts(np.concatenate([np.zeros(0, np.int64), *by_rows])):
-            self._count_rows(connection, part, counts)
+        lacking = (
+            self._ids_between(connection, number << SHIFT, (number + 1) << SHIFT)
+            if chosen is None
+            else (number << SHIFT) + chosen
+            for number, chosen in places.items()
+        )
+        for ids in self._together(chain(by_rows, lacking)):
+            self._count_rows(connection, ids, counts)
         return counts
 
     def _ids_between(self, connection: Connection, first: int, behind: int) -> Ids:
@@ -152,11 +152,19 @@ class FacetReader(Reader):
         query = select(PHOTO.c.id).where(PHOTO.c.id >= first, PHOTO.c.id < behind)
         return np.concatenate([np.zeros(0, np.int64), *self._dialect.fetch_ids(connection, query)])
 
-    def _parts(self, ids: Ids) -> Iterator[Ids]:
-        """Yield the ids, as many at a time as one question is about."""
+    def _together(self, parts: Iterable[Ids]) -> Iterator[Ids]:
+        """Yield the ids, about as many at a time as one question is about."""
+        import numpy as np
+
         together = _TOGETHER if self._dialect.file else _TOGETHER_ON_SERVER
-        for start in range(0, len(ids), together):
-            yield ids[start : start + together]
+        waiting: list[Ids] = []
+        for ids in parts:
+            waiting.append(ids)
+            if sum(map(len, waiting)) >= together:
+                yield np.concatenate(waiting)
+                waiting = []
+        if waiting:
+            yield np.concatenate(waiting)
 
     def _count_rows(
         self, connection: Connection, ids: Ids, counts: dict[FacetKind, _Counts]
@@ -244,6 +252,6 @@ def _by_path(connection: Connection, folders: _Counts) -> _Counts:
     paths = dict(connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all())
     counts: _Counts = Counter({None: folders[()]})
     for ids, photos in folders.items():
-        for id_ in ids:
+        for id_ in paths.keys() & set(ids):
             counts[paths[id_]] += photos
     return counts
