@@ -292,7 +292,7 @@ class _UnderWay:
                 self._waiting[directory_of(path)].append(path)
         undecided = set(self._listing.raw_pairs.values())  # of RAW files that are not UTF-8
         for directory in list(self._waiting):
-            if _is_complete(directory, before):
+            if _is_complete(directory, before, part.later_directories):
                 for path in self._waiting.pop(directory):
                     if path in undecided:
                         self._waiting[directory].append(path)
@@ -352,10 +352,13 @@ def _comes_before(path: str, *others: str) -> bool:
     return all(other < path and is_utf8(other) for other in others)
 
 
-def _is_complete(directory: str, before: str) -> bool:
-    """Return whether all paths in the directory and below it come before this path."""
+def _is_complete(directory: str, before: str, later: Iterable[str]) -> bool:
+    """Return whether all paths in the directory and below it come before this path, and none of the
+    later ones is there.
+    """
     first = f"{directory}{os.sep}"
-    return bool(directory) and first < before and not before.startswith(first)
+    is_before = bool(directory) and first < before and not before.startswith(first)
+    return is_before and not any(path.startswith(first) for path in later)
 
 
 def left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> dict[str, str]:

@@ -56,6 +56,11 @@ class Listing:
     scan has ended.
     """
 
+    later_directories: list[str] = field(default_factory=list)
+    """Directories that are listed later and whose paths are not UTF-8: `complete_before` says
+    nothing of them.
+    """
+
     @property
     def size(self) -> int:
         """How many files and directories it tells of, as far as there may be very many."""

@@ -144,6 +144,7 @@ class _Walk:
             part, self._part = self._part, Listing()
             following = (f"{path}{os.sep}" for path, _ in reversed(self._waiting) if is_utf8(path))
             part.complete_before = next(following, "") if self._waiting else None
+            part.later_directories = [path for path, _ in self._waiting if not is_utf8(path)]
         return part
 
     def _take_out_raw(self, directory: str, found: Listing) -> None:

@@ -122,6 +122,16 @@ def test_raw_files_wait_for_a_picture_that_is_read_first(tmp_path: Path) -> None
     assert {raw.path: jpeg for raw, jpeg in found.raw_pairs.items()} == {"a.dng": "a.jpg"}
 
 
+def test_a_new_picture_waits_for_raw_files_in_later_directories(tmp_path: Path) -> None:
+    """Those that are not UTF-8 may be listed after what comes behind them."""
+    raw = FoundFile("a/\udcff/1.dng", 10, 1, 5)
+    first = Listing({"a/1.jpg": (10, 1, 5)}, complete_before="b/")
+    first.later_directories = ["a/\udcff"]
+    last = Listing({"b/2.jpg": (10, 1, 5)}, raw_pairs={raw: "a/1.jpg"})
+    found = compare(tmp_path, HERE, [first, last], KnownFiles([("", [])]), [], 1_000_000)
+    assert found.raw_pairs == {raw: "a/1.jpg"}
+
+
 @pytest.mark.parametrize("below", ["raw", "\udcff"])
 def test_a_new_picture_keeps_its_raw_file_until_that_is_decided(below: str, tmp_path: Path) -> None:
     """About a path that is not UTF-8 nothing is decided before the end."""
@@ -279,6 +289,7 @@ def split(whole: Listing, size: int) -> Iterator[Listing]:
         left = waiting[number + 1 :]
         if left and part.size >= size:
             part.complete_before = next((f"{path}/" for path in left if is_utf8(path)), "")
+            part.later_directories = [path for path in left if not is_utf8(path)]
             yield part
             part = Listing()
     yield part

@@ -67,14 +67,17 @@ def test_parts_come_in_the_order_of_paths(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("sigseek.indexer.scan._PART", 1)
     odd = os.fsdecode(b"a\xff")
     touch(tmp_path, "b.jpg", "a/1.jpg", "a/d/2.jpg", "a-b/3.jpg", "a0/4.jpg", f"{odd}/5.jpg")
-    parts = [(paths(part), part.complete_before) for part in scan_parts(tmp_path, PurePath())]
+    parts = [
+        (paths(part), part.complete_before, part.later_directories)
+        for part in scan_parts(tmp_path, PurePath())
+    ]
     assert parts == [
-        (["b.jpg"], "a-b/"),
-        (["a-b/3.jpg"], "a/"),
-        (["a/1.jpg"], "a/d/"),
-        (["a/d/2.jpg"], "a0/"),
-        (["a0/4.jpg"], ""),
-        ([f"{odd}/5.jpg"], None),
+        (["b.jpg"], "a-b/", [odd]),
+        (["a-b/3.jpg"], "a/", [odd]),
+        (["a/1.jpg"], "a/d/", [odd]),
+        (["a/d/2.jpg"], "a0/", [odd]),
+        (["a0/4.jpg"], "", [odd]),
+        ([f"{odd}/5.jpg"], None, []),
     ]
 
 
