@@ -41,7 +41,7 @@ program counts as the program's own, and this benchmark's is larger.
 """
 _LINKS = 50_000
 """Hard links to one file. ext4 allows 65,000."""
-_PICTURES = 20
+PICTURES = 20
 _FILES_A_DIRECTORY = 200
 _DIRECTORIES_A_YEAR = 500
 _ROWS = 50_000
@@ -71,23 +71,35 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often each side is timed")
     parser.add_argument("--postgresql", action="store_true", help="keep the catalog in PostgreSQL")
     arguments = parser.parse_args()
+    asked, files = arguments.photos, arguments.files
+    with library_of_links(files, asked, postgresql=arguments.postgresql) as (photos, library):
+        print(measure(photos, library, files + PICTURES, arguments.rounds))
+
+
+@contextlib.contextmanager
+def library_of_links(
+    files: int, photos: int | None = None, *, postgresql: bool
+) -> Iterator[tuple[Path, str]]:
+    """Make a folder of `PICTURES` pictures and so many links to one, and a library of them. The
+    links hold as many `photos`, or as many as there are. Give the folder and the library.
+    """
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(tempfile.TemporaryDirectory(prefix="sigseek-scale-"))
-        photos, library = Path(made, "photos"), str(Path(made, "library"))
-        if arguments.postgresql:
+        folder, library = Path(made, "photos"), str(Path(made, "library"))
+        if postgresql:
             found = programs()
             if found is None:
-                parser.error("there is no PostgreSQL server here")
+                sys.exit("PostgreSQL's server is not installed")
             server = stack.enter_context(running_server(found))
             url = server.empty_database().set(drivername="postgresql")
             library = url.render_as_string(hide_password=False)
-        make_collection(photos / "pictures", _PICTURES)
-        run(_index(photos, library, "--model", "mini"))
-        links = _timed("links made", lambda: make_links(photos, arguments.files))
+        make_collection(folder / "pictures", PICTURES)
+        run(_index(folder, library, "--model", "mini"))
+        links = _timed("links made", lambda: make_links(folder, files))
         with open_library(library) as opened:
             catalog = opened._directory.catalog()
-            _timed("rows written", lambda: add_rows(catalog, photos, arguments.photos or links))
-        print(measure(photos, library, arguments.files + _PICTURES, arguments.rounds))
+            _timed("rows written", lambda: add_rows(catalog, folder, photos or links))
+        yield folder, library
 
 
 def make_links(root: Path, files: int) -> int:

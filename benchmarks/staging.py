@@ -11,25 +11,21 @@ one. Each way is a process of its own; what the server takes is told apart.
 import argparse
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path, PurePath
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.processes import run
-from benchmarks.rescan import make_collection
-from benchmarks.scale import add_rows, make_links
+from benchmarks.scale import PICTURES, library_of_links
 from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.scan import scan_parts
 from sigseek.library import open_library
 from sigseek.progress import Stop
-from tests.postgresql import programs, running_server
 
-_PICTURES = 20
 _CREATE = """
 CREATE TEMPORARY TABLE listed
 (path {path} PRIMARY KEY, size bigint, mtime_ns bigint, ctime_ns bigint) {without_rowid}
@@ -58,26 +54,11 @@ def main() -> None:
     parser.add_argument("place", nargs="*", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.side:
-        _compare(asked.side, Path(asked.place[0]), asked.place[1], asked.files + _PICTURES)
+        _compare(asked.side, Path(asked.place[0]), asked.place[1], asked.files + PICTURES)
         return
-    with ExitStack() as stack:
-        made = stack.enter_context(tempfile.TemporaryDirectory(prefix="sigseek-staging-"))
-        photos, library = Path(made, "photos"), str(Path(made, "library"))
-        if asked.postgresql:
-            found = programs()
-            if found is None:
-                parser.error("there is no PostgreSQL server here")
-            server = stack.enter_context(running_server(found))
-            url = server.empty_database().set(drivername="postgresql")
-            library = url.render_as_string(hide_password=False)
-        make_collection(photos / "pictures", _PICTURES)
-        program = str(Path(sys.executable).with_name("sigseek"))
-        run([program, "index", str(photos), "--library", library, "--model", "mini", "--json"])
-        make_links(photos, asked.files)
+    with library_of_links(asked.files, postgresql=asked.postgresql) as (photos, library):
         with open_library(library) as opened:
-            catalog = opened._directory.catalog()
-            add_rows(catalog, photos, asked.files)
-            dialect: Any = catalog._dialect
+            dialect: Any = opened._directory.catalog()._dialect
             at_once = dialect.writers.execution_options(isolation_level="AUTOCOMMIT")
             with at_once.connect() as connection:
                 connection.exec_driver_sql("ANALYZE")

@@ -45,7 +45,7 @@ class Comparison:
     """Directories and links that the scan could not look into, and why."""
     changed: PackedList[ChangedFile] = field(default_factory=PackedList)
     """Files to be read: new, changed, not embedded by this checkpoint, or to be tried again. Known
-    files that are read again for no such reason come last, so that new photos need not wait.
+    files that are read again in any case come last, so that new photos need not wait.
     """
     known: dict[str, FileRecord] = field(default_factory=dict)
     """The catalog's records of the files in `missing` and `excluded`, and of those in `raw_pairs`

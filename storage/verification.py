@@ -132,7 +132,9 @@ class Verification:
             self._note_repairable(
                 f"photos {first:,} to {first + PHOTOS - 1:,} are counted by the wrong "
                 f"{', '.join(kinds)}",
-                Remedy("they are counted one by one until: {}", (Call("index"),)),
+                Remedy(
+                    "what they were counted by was removed; to make it again: {}", (Call("index"),)
+                ),
                 partial(Transaction.remove_facet_blocks, number=number),
             )
 
