@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from sigseek import disk
 from sigseek.progress import Silence, Stop
+from sigseek.search.facts import periods
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
@@ -261,6 +263,18 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Pat
         (directory / name).symlink_to(shared_cache / name)
     monkeypatch.setenv("SIGSEEK_CACHE", str(directory))
     return directory
+
+
+@pytest.fixture
+def sunday(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have today be 31 March 2024, a Sunday after a leap day, where dates in queries are read."""
+
+    class Day(date):
+        @classmethod
+        def today(cls) -> Day:
+            return cls(2024, 3, 31)
+
+    monkeypatch.setattr(periods, "date", Day)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigseek.search.errors import FactError
-from sigseek.search.facts import periods
 from sigseek.search.facts.kinds import KINDS
 from sigseek.search.facts.names import names_of_camera, nearest, pattern, unknown
 from sigseek.search.facts.numbers import NumberRange
@@ -19,17 +18,7 @@ from sigseek.search.facts.values import FactValueError
 from sigseek.search.parse import parse
 from sigseek.search.query import Fact, Query
 
-
-@pytest.fixture(autouse=True)
-def sunday(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have today be 31 March 2024, a Sunday after a leap day."""
-
-    class Day(date):
-        @classmethod
-        def today(cls) -> "Day":
-            return cls(2024, 3, 31)
-
-    monkeypatch.setattr(periods, "date", Day)
+pytestmark = pytest.mark.usefixtures("sunday")
 
 
 @pytest.mark.parametrize(
