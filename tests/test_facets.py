@@ -126,8 +126,7 @@ def test_every_kind_is_counted(
             for number in (0, 3):
                 transaction.remove_facet_blocks(number)
     monkeypatch.setattr(reading, "_FEW", few)
-    for together in ("_TOGETHER", "_TOGETHER_ON_SERVER"):
-        monkeypatch.setattr(reading, together, 70)  # so that there are several questions
+    monkeypatch.setattr(reading, "_TOGETHER", 70)  # so that there are several questions
     by_id = dict(zip(ids, photos, strict=True))
     rng = np.random.default_rng(9)
     expected: dict[FacetKind, dict[FacetValue, int]]

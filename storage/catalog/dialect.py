@@ -188,18 +188,6 @@ class Dialect(Protocol):
         """Yield the ids that a SELECT of one column gives, in no order, as arrays (n,)."""
         ...
 
-    def count_rows(
-        self,
-        connection: Connection,
-        groups: Sequence[Sequence[ColumnElement[Any]]],
-        where: ColumnElement[bool],
-        values: Mapping[str, Any],
-    ) -> list[dict[tuple[Any, ...], int]]:
-        """Return, for each group of columns, how many rows have each tuple of values in them. The
-        rows are those of which the condition is true.
-        """
-        ...
-
     def keep_others_out(self, connection: Connection, table: Table) -> None:
         """Have others who change the table wait until this transaction ends, and wait for those who
         have begun. They may read it. Raises an error of the kind BUSY where these take long.

@@ -22,10 +22,8 @@ PHOTOS = 1 << SHIFT
 has, so fewer and larger blocks are faster. But it is made again after one photo has changed, which
 takes 0.07 s.
 """
-PHOTO_KINDS: tuple[FacetKind, ...] = ("month", "camera", "place", "format", "rating")
-"""The kinds that a photo's own row tells."""
-BLOCK_KINDS: tuple[FacetKind, ...] = (*PHOTO_KINDS, "folder")
-"""All kinds that blocks are made of. A photo's value of "folder" is the ids of its folders."""
+BLOCK_KINDS: tuple[FacetKind, ...] = ("month", "camera", "place", "format", "rating", "folder")
+"""The kinds that blocks are made of. A photo's value of "folder" is the ids of its folders."""
 _MOST_IN_A_BYTE = 255
 
 

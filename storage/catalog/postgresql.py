@@ -10,7 +10,6 @@ import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,6 @@ from sqlalchemy import (
     literal,
     select,
     text,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection, ExecutionContext
@@ -322,27 +320,6 @@ class PostgreSqlDialect:
         query = select(together).group_by(func.div(column, _IDS_TOGETHER))
         for ((numbers,),) in self.stream(connection, query, {}, 1):
             yield np.frombuffer(numbers, ">i8").astype(np.int64)
-
-    def count_rows(
-        self,
-        connection: Connection,
-        groups: Sequence[Sequence[ColumnElement[Any]]],
-        where: ColumnElement[bool],
-        values: Mapping[str, Any],
-    ) -> list[dict[tuple[Any, ...], int]]:
-        """Return the counts, which the server makes in one pass over the rows."""
-        columns = [column for group in groups for column in group]
-        sets = func.grouping_sets(*(tuple_(*group) for group in groups))
-        # A bit for each group, that of the last one the lowest. The group that a row is of has 0.
-        of_others = func.grouping(*(group[0] for group in groups))
-        query = select(of_others, func.count(), *columns).where(where).group_by(sets)
-        ends = list(accumulate(map(len, groups)))
-        slices = [slice(end - len(group), end) for end, group in zip(ends, groups, strict=True)]
-        counts: list[dict[tuple[Any, ...], int]] = [{} for _ in groups]
-        for bits, count, *row in connection.execute(query, values):
-            number = len(groups) - (bits ^ ((1 << len(groups)) - 1)).bit_length()
-            counts[number][tuple(row[slices[number]])] = count
-        return counts
 
     def keep_others_out(self, connection: Connection, table: Table) -> None:
         """Lock the table. A statement that follows sees what the others have done. Whoever comes

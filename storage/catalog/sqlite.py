@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
@@ -239,28 +239,6 @@ class SqliteDialect:
             return
         if text is not None:
             yield np.fromstring(text, np.int64, sep=",")
-
-    def count_rows(
-        self,
-        connection: Connection,
-        groups: Sequence[Sequence[ColumnElement[Any]]],
-        where: ColumnElement[bool],
-        values: Mapping[str, Any],
-    ) -> list[dict[tuple[Any, ...], int]]:
-        """Return the counts, which Python makes. SQLite would sort the rows for each group. It
-        writes each column into one text, because a row for each row would take twice as long.
-        """
-        columns = [column for group in groups for column in group]
-        query = select(*map(func.json_group_array, columns)).where(where)
-        found = map(json.loads, connection.execute(query, values).one())
-        counts = []
-        for group in groups:
-            if len(group) > 1:
-                counts.append(dict(Counter(zip(*islice(found, len(group)), strict=True))))
-            else:  # without a tuple for each row
-                by_value = Counter(next(found))
-                counts.append({(value,): count for value, count in by_value.items()})
-        return counts
 
     def keep_others_out(self, connection: Connection, table: Table) -> None:
         """Do nothing: a transaction that writes is the only one."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Executable, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Executable, func, select
 
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.facet_block import BLOCK_KINDS, PHOTOS, SHIFT, FacetBlock
@@ -50,41 +51,58 @@ def kept_blocks(
 
 
 def right_blocks(
-    connection: Connection, dialect: Dialect, number: int
+    connection: Connection,
+    dialect: Dialect,
+    number: int,
+    kinds: Collection[FacetKind] = BLOCK_KINDS,
 ) -> dict[FacetKind, FacetBlock]:
     """Return the blocks with the number as the rows of photos and files have them."""
     first, behind = number << SHIFT, (number + 1) << SHIFT
+    ids, values = photo_values(
+        connection, dialect, lambda id_: (id_ >= first) & (id_ < behind), kinds
+    )
+    return {kind: FacetBlock.of(ids, of_kind) for kind, of_kind in values.items()}
+
+
+def photo_values(
+    connection: Connection,
+    dialect: Dialect,
+    is_asked: Callable[[Column[int]], ColumnElement[bool]],
+    kinds: Collection[FacetKind],
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[Sequence[int], dict[FacetKind, Iterable[Any]]]:
+    """Return the ids of the photos whose id `is_asked` about, ascending, and their values of each
+    kind, in the same order. `given` has the values of the parameters of the condition.
+    """
     photo = PHOTO.c
     columns = (
         photo.id, photo.taken_at, photo.camera, photo.format, photo.rating,
         photo.city, photo.region, photo.country,
     )  # fmt: skip
-    rows = _rows(
-        connection,
-        dialect,
-        select(*columns).where(photo.id >= first, photo.id < behind).order_by(photo.id),
-    )
+    query = select(*columns).where(is_asked(photo.id)).order_by(photo.id)
+    rows = _rows(connection, dialect, query, given)
     ids, dates, cameras, formats, ratings, *names = (
         zip(*rows, strict=True) if rows else ((),) * len(columns)
     )
-    in_words = cache(place_in_words)
-    folders: dict[int, set[int]] = {id_: set() for id_ in ids}
-    holds = FILE.c.photo_id >= first, FILE.c.photo_id < behind
-    pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(*holds)
-    for photo_id, folder_id in _rows(connection, dialect, pairs):
-        if photo_id in folders:  # else the catalog is damaged
-            folders[photo_id].add(folder_id)
     values: dict[FacetKind, Iterable[Any]] = {
         "month": (taken and taken[:_MONTH] for taken in dates),
         "camera": cameras,
-        "place": map(in_words, zip(*names, strict=True)),
+        "place": map(cache(place_in_words), zip(*names, strict=True)),
         "format": formats,
         "rating": ratings,
-        "folder": (tuple(sorted(of_photo)) for of_photo in folders.values()),
     }
-    return {kind: FacetBlock.of(ids, of_kind) for kind, of_kind in values.items()}
+    if "folder" in kinds:
+        folders: dict[int, set[int]] = {id_: set() for id_ in ids}
+        pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(is_asked(FILE.c.photo_id))
+        for photo_id, folder_id in _rows(connection, dialect, pairs, given):
+            if photo_id in folders:  # else the catalog is damaged
+                folders[photo_id].add(folder_id)
+        values["folder"] = (tuple(sorted(of_photo)) for of_photo in folders.values())
+    return ids, {kind: values[kind] for kind in kinds}
 
 
-def _rows(connection: Connection, dialect: Dialect, query: Executable) -> list[tuple[Any, ...]]:
+def _rows(
+    connection: Connection, dialect: Dialect, query: Executable, given: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
     """Return the driver's own rows, which take half of the time of SQLAlchemy's."""
-    return [row for rows in dialect.stream(connection, query, {}, PHOTOS) for row in rows]
+    return [row for rows in dialect.stream(connection, query, given, PHOTOS) for row in rows]

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, groupby
+from collections.abc import Sequence
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, func, select, union_all
+from sqlalchemy import Connection, func, select, union_all
 
-from sigseek.storage.catalog.facet_block import BLOCK_KINDS, PHOTO_KINDS, PHOTOS, SHIFT
+from sigseek.storage.catalog.facet_block import BLOCK_KINDS, PHOTOS, SHIFT, FacetBlock
 from sigseek.storage.catalog.reading.counts import count_photos
 from sigseek.storage.catalog.reading.facet_blocks import (
     kept_blocks,
     lacking_numbers,
     newest_block,
+    photo_values,
     right_blocks,
 )
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos, names_of_tags
-from sigseek.storage.catalog.tables import FACET_BLOCK, FILE, FOLDER, HAND_TAG, PHOTO, TAG
-from sigseek.storage.facets import FacetKind, FacetValue, place_in_words
+from sigseek.storage.catalog.tables import FACET_BLOCK, FOLDER, HAND_TAG, PHOTO, TAG
+from sigseek.storage.facets import FacetKind, FacetValue
 
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
@@ -31,20 +32,10 @@ _Counts: TypeAlias = Counter[Any]
 a photo is in.
 """
 
-_FEW = 200
+_FEW = 80
 """The rows of so many photos are read in the time that a block takes."""
 _TOGETHER = 20_000
-"""The number of photos that one question to a file is about."""
-_TOGETHER_ON_SERVER = 500_000
-"""The same on a server, which may read all rows for each question."""
-_COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
-    "month": (func.substr(PHOTO.c.taken_at, 1, len("1978-05")),),
-    "camera": (PHOTO.c.camera,),
-    "place": (PHOTO.c.city, PHOTO.c.region, PHOTO.c.country),
-    "format": (PHOTO.c.format,),
-    "rating": (PHOTO.c.rating,),
-}
-"""What a photo's own row says."""
+"""The number of photos that one question is about."""
 
 
 class FacetReader(Reader):
@@ -111,13 +102,13 @@ class FacetReader(Reader):
     def _count_in_blocks(
         self, connection: Connection, kinds: Sequence[FacetKind], among: Ids | None
     ) -> dict[FacetKind, _Counts]:
-        """Return the counts of kinds that blocks are made of. The rows are read of photos whose
-        blocks are not there, or that are few in theirs.
+        """Return the counts of kinds that blocks are made of. The rows are read of photos that are
+        few in their block, or whose block is not there.
         """
         import numpy as np
 
         counts: dict[FacetKind, _Counts] = {kind: Counter() for kind in kinds}
-        by_rows: list[Ids] = []
+        by_rows: list[Ids] = [np.zeros(0, np.int64)]
         places: dict[int, Ids | None] = {}
         if among is None:
             places = dict.fromkeys(range(newest_block(connection) + 1))
@@ -128,64 +119,35 @@ class FacetReader(Reader):
                     by_rows.append(ids)
                 else:
                     places[number] = ids % PHOTOS
-        found = kept_blocks(connection, self._dialect, list(places), kinds)
-        for number, of_number in groupby(found, key=itemgetter(0)):
+        kept = kept_blocks(connection, self._dialect, list(places), kinds)
+        for number, of_number in groupby(kept, key=itemgetter(0)):
             blocks = {kind: block for _, kind, block in of_number}
             if len(blocks) == len(kinds):
-                chosen = places.pop(number)
-                for kind, block in blocks.items():
-                    counts[kind].update(block.counts(chosen))
-        lacking = (
-            self._ids_between(connection, number << SHIFT, (number + 1) << SHIFT)
-            if chosen is None
-            else (number << SHIFT) + chosen
-            for number, chosen in places.items()
-        )
-        for ids in self._together(chain(by_rows, lacking)):
-            self._count_rows(connection, ids, counts)
+                _count_block(counts, blocks, places.pop(number))
+        for number, chosen in places.items():
+            if chosen is None:
+                _count_block(counts, right_blocks(connection, self._dialect, number, kinds), None)
+            else:
+                by_rows.append((number << SHIFT) + chosen)
+        ids = np.concatenate(by_rows)
+        for first in range(0, len(ids), _TOGETHER):
+            self._count_rows(connection, ids[first : first + _TOGETHER], counts)
         return counts
-
-    def _ids_between(self, connection: Connection, first: int, behind: int) -> Ids:
-        """Return the ids of all photos from the first one on, and before the other."""
-        import numpy as np
-
-        query = select(PHOTO.c.id).where(PHOTO.c.id >= first, PHOTO.c.id < behind)
-        return np.concatenate([np.zeros(0, np.int64), *self._dialect.fetch_ids(connection, query)])
-
-    def _together(self, parts: Iterable[Ids]) -> Iterator[Ids]:
-        """Yield the ids, about as many at a time as one question is about."""
-        import numpy as np
-
-        together = _TOGETHER if self._dialect.file else _TOGETHER_ON_SERVER
-        waiting: list[Ids] = []
-        for ids in parts:
-            waiting.append(ids)
-            if sum(map(len, waiting)) >= together:
-                yield np.concatenate(waiting)
-                waiting = []
-        if waiting:
-            yield np.concatenate(waiting)
 
     def _count_rows(
         self, connection: Connection, ids: Ids, counts: dict[FacetKind, _Counts]
     ) -> None:
-        """Add the photos with these ids to the counts. The row of each is read once."""
+        """Add the photos with these ids to the counts."""
         given = {"ids": self._dialect.ids(ids.tolist())}
-        of_photos = [kind for kind in PHOTO_KINDS if kind in counts]
-        columns = [_COLUMNS[kind] for kind in of_photos]
-        is_counted = self._dialect.is_among(PHOTO.c.id, "ids")
-        found = self._dialect.count_rows(connection, columns, is_counted, given)
-        for kind, of_kind in zip(of_photos, found, strict=True):
-            for values, photos in of_kind.items():
-                counts[kind][place_in_words(values) if kind == "place" else values[0]] += photos
-        if "folder" in counts:
-            folders: defaultdict[int, set[int]] = defaultdict(set)
-            holds = self._dialect.is_among(FILE.c.photo_id, "ids")
-            pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(holds)
-            for photo_id, folder_id in connection.execute(pairs, given):
-                folders[photo_id].add(folder_id)
-            counts["folder"].update(map(tuple, map(sorted, folders.values())))
-            counts["folder"][()] += sum(found[0].values()) - len(folders)
+        _, values = photo_values(
+            connection,
+            self._dialect,
+            lambda id_: self._dialect.is_among(id_, "ids"),
+            list(counts),
+            given,
+        )
+        for kind, of_kind in values.items():
+            counts[kind].update(of_kind)
 
     def _by_tag(self, connection: Connection, photos: int, among: Ids | None) -> _Counts:
         """Return how many of the photos have each tag. `photos` is how many they are."""
@@ -237,6 +199,14 @@ class FacetReader(Reader):
                     is_tagged[tagged] = True
         counts[None] = int(is_tagged.sum())
         return counts
+
+
+def _count_block(
+    counts: dict[FacetKind, _Counts], blocks: dict[FacetKind, FacetBlock], places: Ids | None
+) -> None:
+    """Add the photos of a block in these places to the counts; None means all."""
+    for kind, block in blocks.items():
+        counts[kind].update(block.counts(places))
 
 
 def _by_year(months: _Counts) -> _Counts:
