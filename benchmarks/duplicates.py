@@ -1,18 +1,18 @@
 """How many copies are found, beside perceptual hashes of others.
 
     python -m benchmarks.duplicates FOLDER [--photos 150] [--model mini] [--keep DIR]
-    python -m benchmarks.duplicates FOLDER --hashes-only
+    python -m benchmarks.duplicates FOLDER --hashes-only [--no-tripod]
     python -m benchmarks.duplicates --many 100000
 
 FOLDER has photographs. Each is changed in every way of `benchmarks.photographs`. A row of the table
 is one way: the share of the changed photos that are found to be copies of their originals.
 Among the photos are second shots of the same scenes, which are not copies: one from the hand and
 one from a tripod of each scene. A second table has every way in which a scene changes before a
-tripod, and the share of these shots that are called near. `near` is what sigseek
-calls a copy, `near or alike` also what it calls alike, each with its precision. Beside them stand
-pHash and dHash of the package imagehash, pHash of perception, and PDQ of pdqhash, each of 16 x 16
-bits, at the greatest distance that has a precision of 99.9 %. With --hashes-only no photo is
-embedded, so there is only `near`.
+tripod, and the share of these shots that are called near. --no-tripod leaves them out. `near` is
+what sigseek calls a copy, `near or alike` also what it calls alike, each with its precision. Beside
+them stand pHash and dHash of the package imagehash, pHash of perception, and PDQ of pdqhash, each
+of 16 x 16 bits, at the greatest distance that has a precision of 99.9 %. With --hashes-only no
+photo is embedded, so there is only `near`.
 
 With --many it tells how long the search takes in a library of so many photos, and how long it takes
 again after 1,000 more. Their sketches and embeddings are made up: a tenth of the photos are copies,
@@ -23,7 +23,7 @@ subject of another one.
 import argparse
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +34,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.many_photos import add_folder, add_hashed, measure_time
-from benchmarks.photographs import ATTACKS, TRIPOD, first_shot, second_shot, tripod_shot
+from benchmarks.photographs import (
+    ATTACKS,
+    TRIPOD,
+    Tripod,
+    first_shot,
+    second_shot,
+    tripod_shot,
+)
 from sigseek.indexer.decoding.hash import picture_hash
 from sigseek.indexer.decoding.jpeg_copy import jpeg_of
 from sigseek.library import open_library
@@ -64,6 +71,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=150, help="(default: %(default)s)")
     parser.add_argument("--model", default="mini", help="(default: %(default)s)")
     parser.add_argument("--hashes-only", action="store_true", help="embed no photo")
+    parser.add_argument("--no-tripod", action="store_true", help="leave out shots from a tripod")
     parser.add_argument("--many", type=int, help="measure the time in a library of so many photos")
     parser.add_argument("--keep", type=Path, help="keep the photos and the library here")
     arguments = parser.parse_args()
@@ -73,16 +81,21 @@ def main() -> None:
         elif arguments.folder:
             place = arguments.keep or Path(temporary)
             model = None if arguments.hashes_only else arguments.model
-            compare(place, arguments.folder, arguments.photos, model)
+            tripod = {} if arguments.no_tripod else TRIPOD
+            compare(place, arguments.folder, arguments.photos, model, tripod)
         else:
             parser.error("name a folder of photographs, or --many")
 
 
-def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
-    """Print the table of what is found."""
+def compare(
+    place: Path, folder: Path, count: int, model: str | None, tripod: Mapping[str, Tripod]
+) -> None:
+    """Print the table of what is found. `tripod` has what changes between shots from a tripod."""
     made = place / "photos" / "original"
     count = (
-        len(list(made.iterdir())) if made.is_dir() else save_forms(folder, place / "photos", count)
+        len(list(made.iterdir()))
+        if made.is_dir()
+        else save_forms(folder, place / "photos", count, tripod)
     )
     if model:
         with open_library(place / "library", model) as library:
@@ -110,7 +123,8 @@ def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
     for name in ATTACKS:
         numbers = range(count)
         forms = [(form, number) for form in ("original", name, _SECOND) for number in numbers]
-        forms += [(tripod_kind(number), number) for number in numbers]
+        kinds = list(tripod)
+        forms += [(kinds[number % len(kinds)], number) for number in numbers if kinds]
         true = {pair(ids["original", number], ids[name, number]) for number in range(count)}
         these = np.unique([ids[form] for form in forms])
         groups = found_groups(catalog, these, pictures, ["near", "alike"] if model else ["near"])
@@ -124,7 +138,7 @@ def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
               flush=True)  # fmt: skip
         compared += len(these) * (len(these) - 1) // 2 - count
         wrong |= near - true
-    for kind in TRIPOD:
+    for kind in tripod:
         of_kind = [pair(ids["original", number], ids[kind, number]) for number in range(count)]
         groups = found_groups(catalog, np.unique(of_kind), pictures, ["near"])
         called = len(pairs_of(groups) & set(of_kind))
@@ -157,11 +171,6 @@ def thumbnail(catalog: Catalog, photo_id: int) -> bytes:
         return jpeg_of(image.convert("RGB"), min(THUMBNAIL_SIZES))
 
 
-def tripod_kind(number: int) -> str:
-    """Return what changes in the scene of this number before the tripod."""
-    return list(TRIPOD)[number % len(TRIPOD)]
-
-
 def hashed(place: Path) -> Catalog:
     """Return a catalog that has the hashes of all photos, and no embedding."""
     catalog = Catalog(place / "hashes")
@@ -180,7 +189,7 @@ def pairs_of(groups: Iterable[DuplicateGroup]) -> Pairs:
     return {pair(group.photos[0].id, other.id) for group in groups for other in group.photos[1:]}
 
 
-def save_forms(folder: Path, target: Path, count: int) -> int:
+def save_forms(folder: Path, target: Path, count: int, tripod: Mapping[str, Tripod]) -> int:
     """Save the photographs in every form, and return how many there are."""
     endings = (".jpg", ".jpeg", ".png", ".heic")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
@@ -206,7 +215,7 @@ def save_forms(folder: Path, target: Path, count: int) -> int:
         image = first_shot(image)
         save(image, target / "original", number)
         chance = np.random.default_rng(number)
-        for name, change in TRIPOD.items():
+        for name, change in tripod.items():
             shot = tripod_shot(change(image, another or image, chance), chance)
             save(shot, target / name, number)
         another = image

@@ -159,3 +159,35 @@ def test_words_of_another_kind_are_a_mark(tmp_path: Path, scenes: range) -> None
         images |= {f"{seed} first": shot, f"{seed} marked": marked}
     right = {frozenset({f"{seed} first", f"{seed} marked"}) for seed in scenes}
     assert near_pairs(tmp_path, images) == right
+
+
+def striped(image: Image.Image) -> Image.Image:
+    """Return the picture with white stripes, whose edges are steeper than those of a watermark."""
+    mask = Image.new("L", image.size)
+    draw = ImageDraw.Draw(mask)
+    for top in range(0, image.height, 20):
+        draw.rectangle((0, top, image.width, top + 9), 255)
+    return Image.composite(Image.new("RGB", image.size, "white"), image, mask)
+
+
+def test_a_translucent_mark_is_seen_over_a_pattern(tmp_path: Path, scenes: range) -> None:
+    images = {}
+    for seed in scenes:
+        shot = striped(photograph(seed, (480, 360)))
+        images |= {f"{seed} first": shot, f"{seed} marked": ATTACKS["watermark"](shot)}
+    right = {frozenset({f"{seed} first", f"{seed} marked"}) for seed in scenes}
+    assert near_pairs(tmp_path, images) == right
+
+
+def test_a_shadow_over_a_pattern_is_no_mark(tmp_path: Path) -> None:
+    """The shadow of a railing is as thin and even as letters, and the pattern shows through."""
+    images = {}
+    for seed in (0, 3, 6, 9):
+        shot = striped(photograph(seed, (480, 360)))
+        shadow = Image.new("L", shot.size)
+        draw = ImageDraw.Draw(shadow)
+        for left in range(120, 360, 40):
+            draw.rectangle((left, 120, left + 7, 260), 60)
+        other = Image.composite(Image.new("RGB", shot.size), shot, shadow)
+        images |= {f"{seed} first": shot, f"{seed} other": other}
+    assert near_pairs(tmp_path, images) == set()

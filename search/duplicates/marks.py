@@ -3,9 +3,10 @@
 Letters have thin strokes with sharp edges and few colours, run across a part of the picture, and
 are something added: where they are, the marked picture has edges that the other one has not. A
 thing that has come into a scene is thicker, smoother or shorter, or its levels vary, and where a
-thing has moved, both pictures have edges. Beside a mark such a thing may be small. So every place
-that differs must do so by as much of the mark's colours as may be there. When in doubt there is no
-mark, because people delete copies.
+thing has moved, both pictures have edges. Only bright letters through which a pattern shows may
+have fainter edges than the pattern. Beside a mark such a thing may be small. So every place that
+differs must do so by as much of the mark's colours as may be there. When in doubt there is no mark,
+because people delete copies.
 
 Pictures are planes (4, 256, 256) here: the grey levels, and red, green and blue.
 """
@@ -31,12 +32,16 @@ _GAP = 8
 """How many pixels may lie between two letters."""
 _THICK = 22
 """No square of this side may differ in all of its pixels."""
-_ROUGH = 1 / 3
+_ROUGH = 0.3
 """The least slope of the differences, as a share of the differences. Strokes that are 6 pixels wide
 have it.
 """
 _ADDED = 1.25
 """How many times steeper the marked picture must be at the edges of the mark."""
+_TRANSLUCENT = 0.4
+"""The least share of a picture that shows through a mark which need not be so steep."""
+_SURE = 0.2
+"""How far such a mark may come to each of the limits of others, as a share of it."""
 _STROKE = 7
 """The width and height of squares of pixels in each of which a stroke has its full colour."""
 _CODING = 8.0
@@ -112,14 +117,19 @@ def _is_over(plain: Floats, marked: Floats, differ: Mask, most: Floats) -> bool:
     `most` levels (256, 256) from what the mark makes of them.
     """
     edges = _widened(differ) & ~_narrowed(differ)
-    if _slope(marked[0])[edges].mean() < _ADDED * _slope(plain[0])[edges].mean():
-        return False
     left = (marked - plain)[1:]
-    for share in _SHOWN_THROUGH.tolist():
+    shares, tolerance = _SHOWN_THROUGH, 1.0
+    if _slope(marked[0])[edges].mean() < _ADDED * _slope(plain[0])[edges].mean():
+        # The edges of translucent letters are lost among those of a pattern that shows through. But
+        # what darkens a pattern may be a shadow.
+        if left[:, differ].mean() < 0:
+            return False
+        shares, tolerance = shares[shares >= _TRANSLUCENT], _SURE
+    for share in shares.tolist():
         for strokes, inks in _guesses(plain, marked, differ, share):
-            if _is_most(strokes, differ):
+            if _is_most(strokes, differ, tolerance):
                 unlike = _error(left - _nearest(left, inks)) > most
-                if box_sums(unlike[None], _PART).max() <= _MOST_UNLIKE:
+                if box_sums(unlike[None], _PART).max() <= tolerance * _MOST_UNLIKE:
                     return True
     return False
 
@@ -201,11 +211,14 @@ def _dot(one: Floats, other: Floats) -> Floats:
     return product
 
 
-def _is_most(strokes: Mask, differ: Mask) -> bool:
-    """Return whether most of the pixels that differ, and in each place some, are near strokes."""
+def _is_most(strokes: Mask, differ: Mask, tolerance: float) -> bool:
+    """Return whether most of the pixels that differ, and in each place some, are near strokes. Of
+    as many others as there may be, this share is tolerated.
+    """
     others = differ & ~strokes
-    few = np.count_nonzero(others) <= (1 - _NEAR_STROKES) * np.count_nonzero(differ)
-    return bool(few and box_sums(others[None], _PART).max() <= _MOST_OTHERS)
+    most = tolerance * (1 - _NEAR_STROKES) * np.count_nonzero(differ)
+    few = np.count_nonzero(others) <= most
+    return bool(few and box_sums(others[None], _PART).max() <= tolerance * _MOST_OTHERS)
 
 
 def _most_common(levels: Floats, width: float) -> float:

@@ -29,7 +29,7 @@ from sigseek.storage.perceptual_hash import (
 )
 from sigseek.storage.records.arrays import Ids, Rows
 
-PAIRS_VERSION = 6
+PAIRS_VERSION = 7
 """Raise it when the same hashes and sketches would give other pairs. All photos are then compared
 again.
 """
