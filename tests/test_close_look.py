@@ -88,6 +88,16 @@ def test_pictures_of_little_detail_are_near_with_a_watermark(tmp_path: Path, sce
     assert near_pairs(tmp_path, images) == right
 
 
+def test_words_over_pictures_of_little_detail_are_a_mark(tmp_path: Path) -> None:
+    images, seeds = {}, (0, 3, 6, 9)
+    for seed in seeds:
+        scene = photograph(seed, (400, 533))
+        shot = Image.blend(Image.new("RGB", scene.size, (60, 60, 65)), scene, 0.22)
+        images |= {f"{seed} first": shot, f"{seed} again": ATTACKS["text"](shot)}
+    right = {frozenset({f"{seed} first", f"{seed} again"}) for seed in seeds}
+    assert near_pairs(tmp_path, images) == right
+
+
 def test_a_crop_of_a_shot_in_which_a_thing_moved_is_no_copy(tmp_path: Path, scenes: range) -> None:
     images = {}
     for seed in scenes:

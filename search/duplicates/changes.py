@@ -136,6 +136,21 @@ def changed(one: Floats, other: Floats, within: Floats, allowed: Allowed) -> npt
     return found
 
 
+def changed_shares(
+    one: Floats, other: Floats, within: Floats, allowed: Allowed
+) -> npt.NDArray[np.float64]:
+    """Return the share (n,) of their places in which some pairs of sketches, as for `changed`,
+    differ by more than is allowed. None of them is tiny.
+    """
+    one, other, within = (_smooth(side, _SMOOTHED) for side in (one, other, within))
+    inside = within > _WITHIN
+    left = _straight_differences(one, other, inside)
+    slopes = smooth(np.minimum(_slopes(one), _slopes(other)))
+    differ = _each_place(left, slopes, inside) > allowed.most[:, None, None]
+    shares: npt.NDArray[np.float64] = differ.mean(axis=(1, 2))
+    return shares
+
+
 def changed_by(
     left: Floats, one: Floats, other: Floats, within: Floats, allowed: Allowed
 ) -> npt.NDArray[np.bool_]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ from sigseek.search.duplicates.alignment import (
     laid_over,
     smoothed_as,
 )
-from sigseek.search.duplicates.changes import Allowed, changed
+from sigseek.search.duplicates.changes import Allowed, changed, changed_shares
 from sigseek.search.duplicates.finer_look import FinerLook
 from sigseek.search.duplicates.first_likeness import FirstLikeness
 from sigseek.search.duplicates.overlays import NOTHING_CHANGED, Overlays, joined
@@ -33,9 +35,10 @@ from sigseek.storage.perceptual_hash import (
     turned_bits,
     turned_sketches,
 )
-from sigseek.storage.records.arrays import Ids, Rows
+from sigseek.storage.records.arrays import Floats, Ids, Rows
 
 Sizes = dict[int, tuple[int, int]]
+_Answer = TypeVar("_Answer", np.bool_, np.float64)
 
 LIKENESS = 0.97
 """The least likeness of two forms of one shot that show the same frame or are turned a little."""
@@ -55,6 +58,16 @@ more than MARKED_DIFFERENCE. A watermark covers much of the detail of a picture 
 thing that comes into a scene mostly differs more.
 """
 MARKED_DIFFERENCE = 2.1
+WORDS_LIKENESS = 0.95
+"""The least likeness of pictures of the same frame, of which one may have words over it. They are
+one shot only if a finer look sees these words.
+"""
+WORDS_DETAIL = 0.85
+"""The least likeness of their detail."""
+_MOST_COVERED = 0.25
+"""The share of a picture in which it may differ from one with words over it. Two shots of a burst
+differ nearly everywhere, and a finer look takes long.
+"""
 _STILL = 0.04
 """Two pictures show the same frame if their map differs by at most this from the identity."""
 CROP_LIKENESS = 0.95
@@ -167,17 +180,20 @@ class CloseLook:
         the least likeness of their detail.
 
         Where something seems to have changed between the two, `finer` tells. If it is None, such
-        pairs count as one shot.
+        pairs count as one shot, and those with words over one of them as two.
         """
         around, inside = self._turned_as(overlays), self._sketches(overlays.inside)
         found = align(around, inside, overlays.starts, self._frames(overlays), _LEAST)
         same = self._is_one_shot(overlays, found, extra_detail)
-        some = np.flatnonzero(same)
-        if finer is None or not len(some):
+        if finer is None:
+            return same
+        worded = self._may_have_words(overlays, found, around, inside) & ~same
+        some = np.flatnonzero(same | worded)
+        if not len(some):
             return same
         guesses, maps = overlays.part(some), found.maps[some]
         allowed = self._allowed(guesses, maps)
-        differ = _changed(around[some], inside[some], maps, allowed)
+        differ = worded[some] | _compared(changed, around[some], inside[some], maps, allowed)
         for again in (False, True):
             # By another guess, sketches may agree though thumbnails have shown two shots.
             asked = finer.saw_two_shots(self.rows, guesses) & ~differ if again else differ
@@ -325,8 +341,7 @@ class CloseLook:
     def _is_one_shot(
         self, overlays: Overlays, found: Alignments, extra_detail: float
     ) -> npt.NDArray[np.bool_]:
-        quality, inner = self.rows.quality, self.rows.inner
-        rich = np.minimum(quality[overlays.around], quality[overlays.inside]) >= LEAST_QUALITY
+        inner = self.rows.inner
         framed = inner[overlays.around] | inner[overlays.inside]
         across, down = found.maps[:, :3], found.maps[:, 3:]
         reach = np.maximum(
@@ -339,8 +354,32 @@ class CloseLook:
         )
         # A watermark may make one of two pictures of the same frame seem a little larger.
         one_form = self._show_the_same_frame(overlays, found) | within & changed
-        same: npt.NDArray[np.bool_] = rich & self._have_other_margins(overlays) & one_form
+        same: npt.NDArray[np.bool_] = self._can_tell(overlays) & one_form
         return same
+
+    def _may_have_words(
+        self, overlays: Overlays, found: Alignments, around: Sketches, inside: Sketches
+    ) -> npt.NDArray[np.bool_]:
+        """Return which guesses are of pictures that may be one shot with words over one of them."""
+        alike = (found.likeness >= WORDS_LIKENESS) & (found.detail >= WORDS_DETAIL)
+        still = _are_still(found.maps) & ~self._are_tiny(overlays)
+        worded: npt.NDArray[np.bool_] = self._can_tell(overlays) & alike & still
+        places = np.flatnonzero(worded)
+        if len(places):
+            maps = found.maps[places]
+            allowed = self._allowed(overlays.part(places), maps)
+            shares = _compared(changed_shares, around[places], inside[places], maps, allowed)
+            worded[places] = shares <= _MOST_COVERED
+        return worded
+
+    def _can_tell(self, overlays: Overlays) -> npt.NDArray[np.bool_]:
+        """Return which guesses (n,) are of pictures with enough detail, and whose margins tell
+        nothing else.
+        """
+        quality = self.rows.quality
+        rich = np.minimum(quality[overlays.around], quality[overlays.inside]) >= LEAST_QUALITY
+        found: npt.NDArray[np.bool_] = rich & self._have_other_margins(overlays)
+        return found
 
     def _show_the_same_frame(self, overlays: Overlays, found: Alignments) -> npt.NDArray[np.bool_]:
         still, tiny = _are_still(found.maps), self._are_tiny(overlays)
@@ -399,15 +438,19 @@ def _are_still(maps: Maps) -> npt.NDArray[np.bool_]:
     return still
 
 
-def _changed(
-    around: Sketches, inside: Sketches, maps: Maps, allowed: Allowed
-) -> npt.NDArray[np.bool_]:
-    """Return in which pairs something has changed between the pictures."""
+def _compared(
+    compare: Callable[[Floats, Floats, Floats, Allowed], npt.NDArray[_Answer]],
+    around: Sketches,
+    inside: Sketches,
+    maps: Maps,
+    allowed: Allowed,
+) -> npt.NDArray[_Answer]:
+    """Return what a comparison (n,) says of pairs that lie over each other by these maps."""
 
-    def of_part(part: slice) -> npt.NDArray[np.bool_]:
+    def of_part(part: slice) -> npt.NDArray[_Answer]:
         levels, within = laid_over(around[part], maps[part])
         wanted = smoothed_as(inside[part].astype(np.float32), maps[part])
-        return changed(wanted, levels, within, allowed.part(part))
+        return compare(wanted, levels, within, allowed.part(part))
 
     return np.concatenate(in_parts(of_part, len(maps), SIDE))
 
