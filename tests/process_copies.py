@@ -126,8 +126,9 @@ def serve(address: str, modules: Sequence[str], do: Callable[[Asked, list[int]],
                 os.close(ended)
             if listening in readable:
                 connection, _ = listening.accept()
-                _, streams, _, _ = socket.recv_fds(connection, 1, 2)
-                asked = json.loads(connection.makefile("rb").readline())
+                asked, streams = _what_is_asked(connection)
+                if asked is None:
+                    continue
                 copy_ends, copy_runs = os.pipe()
                 copy = os.fork()
                 if copy == 0:
@@ -139,12 +140,27 @@ def serve(address: str, modules: Sequence[str], do: Callable[[Asked, list[int]],
                     os._exit(0)
                 for file in (copy_runs, *streams):
                     os.close(file)
-                connection.sendall(f"{copy:{_PID}}".encode())
+                with suppress(ConnectionError):
+                    connection.sendall(f"{copy:{_PID}}".encode())
                 at_work[copy_ends] = copy, connection
+
+
+def _what_is_asked(connection: socket.socket) -> tuple[Asked | None, list[int]]:
+    """Return what a copy is asked to do, and its open files. Whoever asks may be killed before all
+    is said: then close them and the connection, and return None.
+    """
+    streams: list[int] = []
+    with suppress(ConnectionError, ValueError):  # the last: it was cut off
+        _, streams, _, _ = socket.recv_fds(connection, 1, 2)
+        return json.loads(connection.makefile("rb").readline()), streams
+    for file in streams:
+        os.close(file)
+    connection.close()
+    return None, []
 
 
 def _tell_status(copy: int, connection: socket.socket) -> None:
     """Tell the connection, if its other end is still there, the status that the copy ended with."""
     _, status = os.waitpid(copy, 0)
-    with connection, suppress(BrokenPipeError):
+    with connection, suppress(ConnectionError):
         connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
