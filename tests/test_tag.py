@@ -299,7 +299,7 @@ def test_ctrl_c_keeps_the_tags_that_are_done(
         time.sleep(0.01)
     tagging.send_signal(signal.SIGINT)
     assert (tagging.wait(60), output.read_text()) == (130, "")
-    stderr = errors.read_text()
+    stderr = errors.read_text(encoding="utf-8")
     assert "Traceback" not in stderr
     assert stderr.splitlines()[-1].startswith("interrupted; what was finished is kept")
     kept = catalog.tags()
