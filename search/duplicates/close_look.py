@@ -187,7 +187,7 @@ class CloseLook:
         same = self._is_one_shot(overlays, found, extra_detail)
         if finer is None:
             return same
-        worded = self._may_have_words(overlays, found, around, inside) & ~same
+        worded = self._may_have_words(overlays, found, around, inside, ~same)
         some = np.flatnonzero(same | worded)
         if not len(some):
             return same
@@ -358,12 +358,19 @@ class CloseLook:
         return same
 
     def _may_have_words(
-        self, overlays: Overlays, found: Alignments, around: Sketches, inside: Sketches
+        self,
+        overlays: Overlays,
+        found: Alignments,
+        around: Sketches,
+        inside: Sketches,
+        asked: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.bool_]:
-        """Return which guesses are of pictures that may be one shot with words over one of them."""
+        """Return which of the guesses `asked` (n,) are of pictures that may be one shot with words
+        over one of them.
+        """
         alike = (found.likeness >= WORDS_LIKENESS) & (found.detail >= WORDS_DETAIL)
         still = _are_still(found.maps) & ~self._are_tiny(overlays)
-        worded: npt.NDArray[np.bool_] = self._can_tell(overlays) & alike & still
+        worded: npt.NDArray[np.bool_] = asked & self._can_tell(overlays) & alike & still
         places = np.flatnonzero(worded)
         if len(places):
             maps = found.maps[places]
