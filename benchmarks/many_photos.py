@@ -50,13 +50,15 @@ def _search(catalog: Catalog, what: str) -> None:
     def done() -> None:
         times.append((time.process_time(), time.perf_counter()))
 
-    keep_pairs(catalog, _no_picture, nullcontext, Stop(), lambda photos: None)
+    unkept = keep_pairs(catalog, _no_picture, nullcontext, Stop(), lambda photos: None)
     done()
     keep_embedding_pairs(catalog, checkpoint.id, nullcontext, Stop(), lambda photos: None)
     done()
     ids = catalog.photos_with_files()
     progress = ComparingProgress(Silence(), len(ids))
-    finder = DuplicateFinder(catalog, checkpoint, ids, (), _no_picture, progress, Stop())
+    finder = DuplicateFinder(
+        catalog, checkpoint, ids, (), _no_picture, progress, Stop(), unkept=unkept
+    )
     groups = finder.find(["identical", "near", "alike"])
     done()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

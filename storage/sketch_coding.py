@@ -46,7 +46,8 @@ def _decoded(files: Sequence[bytes]) -> Sketches:
     for place, file in enumerate(files):
         try:
             with Image.open(BytesIO(file), formats=["WEBP"]) as image:
-                found[place] = np.asarray(image.convert("L"))
+                # Grey has the same in all three channels, and to mix them takes a quarter more time.
+                found[place] = np.asarray(image.getchannel("G"))
         except (OSError, ValueError):
             continue
     return found

@@ -57,6 +57,20 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     return looks
 
 
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The photos that were compared with others, each time."""
+    found: list[list[int]] = []
+    pairs_with = pairs.pairs_with
+
+    def noted(catalog: Any, rows: Any, new: npt.NDArray[np.int64], *more: Any) -> Any:
+        found.append(new.tolist())
+        return pairs_with(catalog, rows, new, *more)
+
+    monkeypatch.setattr(pairs, "pairs_with", noted)
+    return found
+
+
 FIRST = {frozenset({"0.jpg", "0 small.jpg"}), frozenset({"1.jpg", "1 crop.jpg"})}
 
 
@@ -91,7 +105,7 @@ def test_photos_are_compared_once(
 
 
 def test_a_photo_waits_for_its_drive_where_only_its_picture_tells(
-    tmp_path: Path, own_cache: Path
+    tmp_path: Path, own_cache: Path, compared: list[list[int]]
 ) -> None:
     """The sketches of a picture and of one with a watermark do not tell that nothing came in."""
     image, drive = photograph(1, SIZE), tmp_path / "drive"
@@ -102,8 +116,10 @@ def test_a_photo_waits_for_its_drive_where_only_its_picture_tells(
         library.limit_thumbnails(0)
         library.index(tmp_path / "photos", drive)
         drive.rename(tmp_path / "unplugged")
-        for _ in range(2):
+        for new in ([1, 2, 3], [3]):
+            compared.clear()
             assert near(library) == {frozenset({"a.jpg", "a small.jpg"})}
+            assert compared == [new, []], "a photo that waits is compared once, and not again"
             assert Catalog(library.directory).count_photos_not_compared() == 1
         (tmp_path / "unplugged").rename(drive)
         assert near(library) == {frozenset({"a.jpg", "a small.jpg", "b.jpg"})}

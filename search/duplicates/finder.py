@@ -15,7 +15,7 @@ from sigseek.search.duplicates.finer_look import FinerLook, Pictures
 from sigseek.search.duplicates.groups import Pair, ordered, star_groups
 from sigseek.search.duplicates.keeping import FileNow
 from sigseek.search.duplicates.neighbours import exact_cosines
-from sigseek.search.duplicates.pairs import pairs_among
+from sigseek.search.duplicates.pairs import NOTHING_UNKEPT, UnkeptPairs, pairs_among
 from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind, DuplicatePhoto
 from sigseek.search.duplicates.sketch_rows import read_rows
 from sigseek.storage import CatalogReader, CheckpointRecord
@@ -71,10 +71,11 @@ class DuplicateFinder:
         stop: Stop,
         *,
         whole: bool = True,
+        unkept: UnkeptPairs = NOTHING_UNKEPT,
     ) -> None:
         """Prepare to find duplicates. `pictures` gives thumbnails for finer looks. `whole` tells
         whether the photos are all that have a file. Only then the pairs that the catalog keeps are
-        all.
+        all. `unkept` has what was found right before and could not be kept.
         """
         self._catalog = catalog
         self._checkpoint = checkpoint
@@ -82,6 +83,7 @@ class DuplicateFinder:
         self._progress = progress
         self._stop = stop
         self._whole = whole
+        self._unkept = unkept
         self._finer = FinerLook(pictures)
         self._rows = read_rows(catalog, ids, stop)
         self._copies = Copies(catalog, self._rows, prefer)
@@ -135,6 +137,7 @@ class DuplicateFinder:
             self._finer,
             self._stop,
             self._progress.compared_by_hash,
+            self._unkept,
         )
         looked_at = sorted(near)
         near -= self._other_times(near)

@@ -6,6 +6,7 @@ each other and with all others.
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -50,9 +51,26 @@ LibraryError at once if the lock cannot be had.
 """
 
 
+@dataclass(frozen=True)
+class UnkeptPairs:
+    """Pairs of photos that were compared and stay to be compared, because a finer look had no
+    picture of them.
+    """
+
+    photos: Ids
+    """These photos, ascending."""
+    pairs: frozenset[Pair]
+    """Their pairs with each other and with the photos `compared`, as far as sketches tell."""
+    compared: Ids
+    """The photos with which they were compared, ascending."""
+
+
+NOTHING_UNKEPT = UnkeptPairs(np.empty(0, np.int64), frozenset(), np.empty(0, np.int64))
+
+
 def keep_pairs(
     catalog: Catalog, pictures: Pictures, writing: Writing, stop: Stop, told: Told
-) -> None:
+) -> UnkeptPairs:
     """Compare all photos that were not compared yet, and keep their pairs in the catalog.
 
     Comparing may take minutes. So the library's writer lock is held only while pairs are stored, a
@@ -60,21 +78,22 @@ def keep_pairs(
     that were stored before are kept.
 
     Where a finer look was needed and `pictures` had none of a photo, such as on an unplugged drive,
-    the photo stays to be compared.
+    the photo stays to be compared. What was found of such photos of the last block is returned, so
+    that a search right after need not compare them again.
     """
-    done = 0
+    done, unkept = 0, NOTHING_UNKEPT
     finer = FinerLook(pictures)
     while True:
         with catalog.snapshot() as moment:
             ids, compared = moment.photos_with_files(), moment.compared_photos(PAIRS_VERSION)
             new = np.setdiff1d(np.setdiff1d(ids, compared), list(finer.unseen))
             if not len(new):
-                return
+                return unkept
             rows = read_rows(moment, np.union1d(ids, compared), stop)
             # A photo without a hash stays to be compared.
             block = new[np.isin(new, rows.ids)][:_BLOCK]
             if not len(block):
-                return
+                return unkept
             with writing():  # where nothing can be stored, nothing is compared in vain
                 pass
             tell = partial(_told_from, told, done)
@@ -82,8 +101,11 @@ def keep_pairs(
             known = _known_pairs(moment, compared)
             farther = farther_pairs(moment, rows, pairs, known, finer, stop)
         with writing():
-            seen = np.setdiff1d(block, list(finer.unseen))
+            unseen = np.intersect1d(block, list(finer.unseen))
+            seen = np.setdiff1d(block, unseen)
             done += _store(catalog, seen, compared, pairs, farther)
+        of_unseen = _with_any(pairs, unseen) - farther
+        unkept = UnkeptPairs(unseen, frozenset(of_unseen), np.union1d(compared, block))
 
 
 def _store(
@@ -115,12 +137,16 @@ def pairs_among(
     finer: FinerLook,
     stop: Stop,
     told: Told,
+    unkept: UnkeptPairs = NOTHING_UNKEPT,
 ) -> set[Pair]:
-    """Return the pairs among these photos: those that the catalog keeps, and those of photos that
-    were not compared yet.
+    """Return the pairs among these photos: those that the catalog keeps, the `unkept` ones, and
+    those of photos that were not compared yet.
     """
-    compared = np.intersect1d(catalog.compared_photos(PAIRS_VERSION), ids)
-    known = _known_pairs(catalog, compared)
+    compared = catalog.compared_photos(PAIRS_VERSION)
+    if len(np.setdiff1d(compared, unkept.compared)):
+        unkept = NOTHING_UNKEPT  # somebody has compared others since
+    compared = np.intersect1d(np.union1d(compared, unkept.photos), ids)
+    known = _known_pairs(catalog, compared) | _among(unkept.pairs, compared)
     new = np.setdiff1d(ids, compared)
     found = pairs_with(catalog, rows, new, compared, finer, stop, told)
     return (known | found) - farther_pairs(catalog, rows, found, known, finer, stop)
@@ -131,6 +157,18 @@ def _known_pairs(catalog: CatalogReader, compared: Ids) -> set[Pair]:
     kept = catalog.near_pairs()
     kept = kept[np.isin(kept, compared).all(axis=1)]
     return {(one, other) for one, other in kept.tolist()}
+
+
+def _among(pairs: Collection[Pair], ids: Ids) -> set[Pair]:
+    """Return the pairs of which both photos are among these."""
+    there = set(ids.tolist())
+    return {(one, other) for one, other in pairs if one in there and other in there}
+
+
+def _with_any(pairs: Collection[Pair], ids: Ids) -> set[Pair]:
+    """Return the pairs of which a photo is among these."""
+    there = set(ids.tolist())
+    return {(one, other) for one, other in pairs if one in there or other in there}
 
 
 def pairs_with(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sigseek.search.duplicates.finder import ComparingProgress
+    from sigseek.search.duplicates.pairs import UnkeptPairs
     from sigseek.storage.records.arrays import Ids
 
 
@@ -47,6 +48,7 @@ def find_duplicates(
     `within`, as `Library.duplicates` describes.
     """
     from sigseek.search.duplicates.finder import ComparingProgress, DuplicateFinder
+    from sigseek.search.duplicates.pairs import NOTHING_UNKEPT
 
     check_list("kinds", kinds, QueryError)
     check_list("prefer", prefer, QueryError)
@@ -62,8 +64,10 @@ def find_duplicates(
     stop = stop or Stop()
     photos = len(library.directory.catalog().photos_with_files() if selected is None else selected)
     progress = ComparingProgress(listener or library.listener, photos)
+    unkept = NOTHING_UNKEPT
     if keep_pairs and selected is None and set(kinds) != {"identical"}:
-        _keep_pairs(library, stop, progress, state.record.id if "alike" in kinds else None)
+        by_embedding = state.record.id if "alike" in kinds else None
+        unkept = _keep_pairs(library, stop, progress, by_embedding)
     with library.directory.catalog().snapshot() as moment:
         ids = moment.photos_with_files()
         if selected is not None:
@@ -77,6 +81,7 @@ def find_duplicates(
             progress,
             stop,
             whole=selected is None,
+            unkept=unkept,
         )
         groups = tuple(finder.find(kinds))
         notes += _unhashed(moment)
@@ -85,22 +90,25 @@ def find_duplicates(
 
 def _keep_pairs(
     library: OpenedLibrary, stop: Stop, progress: ComparingProgress, checkpoint_id: int | None
-) -> None:
+) -> UnkeptPairs:
     """Compare new photos with all others by their hashes, and also by their embeddings if a
     checkpoint is given, and keep the pairs. While others change the library, or where it cannot be
-    written, the pairs are found again by each call.
+    written, the pairs are found again by each call. Returns those that were found by hashes and
+    could not be kept.
     """
     from sigseek.search.duplicates.embedding_pairs import keep_embedding_pairs
-    from sigseek.search.duplicates.pairs import keep_pairs
+    from sigseek.search.duplicates.pairs import NOTHING_UNKEPT, keep_pairs
 
     catalog, writing = library.directory.catalog(), library.directory.writing_at_once
+    unkept = NOTHING_UNKEPT
     with suppress(LibraryError):
         pictures = partial(_picture, library)
-        keep_pairs(catalog, pictures, writing, stop, progress.compared_by_hash)
+        unkept = keep_pairs(catalog, pictures, writing, stop, progress.compared_by_hash)
         if checkpoint_id is not None:
             keep_embedding_pairs(
                 catalog, checkpoint_id, writing, stop, progress.compared_by_embedding
             )
+    return unkept
 
 
 def _picture(library: OpenedLibrary, photo_id: int) -> bytes | None:
