@@ -46,7 +46,7 @@ def _decoded(files: Sequence[bytes]) -> Sketches:
     for place, file in enumerate(files):
         try:
             with Image.open(BytesIO(file), formats=["WEBP"]) as image:
-                # Grey has the same in all three channels, and to mix them takes a quarter more time.
+                # Grey is the same in all three channels. To mix them would take a third longer.
                 found[place] = np.asarray(image.getchannel("G"))
         except (OSError, ValueError):
             continue

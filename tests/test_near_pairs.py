@@ -14,7 +14,7 @@ import pytest
 import sigseek
 from benchmarks.photographs import cropped, marked
 from sigseek.search.duplicates import pairs
-from sigseek.search.duplicates.close_look import CloseLook
+from sigseek.search.duplicates.close_look import CloseLook, Seen
 from sigseek.search.duplicates.overlays import Overlays
 from sigseek.storage import Catalog, PhotoFacts, ReadFile
 from sigseek.storage.lock import writer_lock
@@ -45,15 +45,15 @@ def library(tmp_path: Path, photos: Path) -> Iterator[sigseek.Library]:
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     """The pairs of rows at which there was a close look, as their photos."""
     looks: list[set[int]] = []
-    confirmed = CloseLook.confirmed
+    seen = CloseLook.seen
 
-    def noted(look: CloseLook, overlays: Overlays, *more: Any) -> npt.NDArray[np.bool_]:
+    def noted(look: CloseLook, overlays: Overlays, *more: Any) -> Seen:
         ids = look.rows.ids
         around, inside = ids[overlays.around].tolist(), ids[overlays.inside].tolist()
         looks.extend({one, other} for one, other in zip(around, inside, strict=True))
-        return confirmed(look, overlays, *more)
+        return seen(look, overlays, *more)
 
-    monkeypatch.setattr(CloseLook, "confirmed", noted)
+    monkeypatch.setattr(CloseLook, "seen", noted)
     return looks
 
 
@@ -189,14 +189,14 @@ def in_the_middle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
 
     def do(something: Callable[[], object]) -> None:
         left = [something]
-        confirmed = CloseLook.confirmed
+        seen = CloseLook.seen
 
-        def interrupted(look: CloseLook, overlays: Overlays, *more: Any) -> npt.NDArray[np.bool_]:
+        def interrupted(look: CloseLook, overlays: Overlays, *more: Any) -> Seen:
             while left:
                 left.pop()()
-            return confirmed(look, overlays, *more)
+            return seen(look, overlays, *more)
 
-        monkeypatch.setattr(CloseLook, "confirmed", interrupted)
+        monkeypatch.setattr(CloseLook, "seen", interrupted)
 
     return do
 

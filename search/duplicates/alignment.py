@@ -7,9 +7,7 @@ then in whole ones. Brightness and contrast do not count, and pixels that differ
 those of a watermark, count little.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -57,8 +55,8 @@ half the size. One of their pixels is 0.0625.
 _FINE_SETTLED = 0.002
 """The same in whole sketches."""
 _TOGETHER = 131_072
-"""Pixels of pictures that are laid over others at the same time. With fewer, threads wait for each
-other more often, and with more, the pictures no longer fit the processor's cache.
+"""Pixels of pictures that a thread lays over others at the same time. With fewer, threads wait for
+each other more often, and with more, the pictures no longer fit the processor's cache.
 """
 
 
@@ -133,13 +131,11 @@ def align(
 
 
 def in_parts(look: Callable[[slice], _Seen], count: int, side: int) -> list[_Seen]:
-    """Return what `look` returns for each part of so many pairs of pictures with this side. Several
-    threads look at parts. A part is small, so memory does not grow with the number of pairs.
+    """Return what `look` returns for each part of so many pairs of pictures with this side. A part
+    is small, so memory does not grow with the number of pairs.
     """
     together = max(1, _TOGETHER // side**2)
-    parts = [slice(first, first + together) for first in range(0, count, together)]
-    with ThreadPoolExecutor(max(1, min(len(parts), os.cpu_count() or 1))) as threads:
-        return list(threads.map(look, parts))
+    return [look(slice(first, first + together)) for first in range(0, count, together)]
 
 
 def improved(around: Floats, inside: Floats, maps: Maps) -> Maps:

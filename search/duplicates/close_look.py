@@ -155,6 +155,40 @@ class _Shapes:
     """The ratio (n,) of how much they enlarge width and height, 1 or more."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What sketches tell of guesses that one picture lies in another one."""
+
+    rows: SketchRows
+    same: npt.NDArray[np.bool_]
+    """Whether the two pictures look like one shot, (n,)."""
+    places: Rows
+    """The places (m,) of the guesses by which they do, or are one shot if there are words over one
+    of them. What follows is of these guesses alone.
+    """
+    guesses: Overlays
+    maps: Maps
+    allowed: Allowed
+    differ: npt.NDArray[np.bool_]
+    """Whether something seems to have changed between the two pictures, (m,)."""
+
+    def confirmed(self, finer: FinerLook) -> npt.NDArray[np.bool_]:
+        """Return, for each guess, whether the two pictures are one shot. Where something seems to
+        have changed between them, `finer` tells.
+        """
+        same = self.same.copy()
+        for again in (False, True):
+            # By another guess, sketches may agree though thumbnails have shown two shots.
+            asked = self.differ
+            if again:
+                asked = finer.saw_two_shots(self.rows, self.guesses) & ~self.differ
+            some = np.flatnonzero(asked)
+            same[self.places[some]] = finer.is_one_shot(
+                self.rows, self.guesses.part(some), self.maps[some], self.allowed.part(some)
+            )
+        return same
+
+
 class CloseLook:
     """Tells which of some pairs of photos are one shot.
 
@@ -173,43 +207,40 @@ class CloseLook:
         self._known = np.flatnonzero(np.isin(rows.ids, photo_ids))
         self._levels = kept.of(self._known) if kept else read_levels(catalog, rows, self._known)
 
-    def confirmed(
-        self, overlays: Overlays, finer: FinerLook | None = None, extra_detail: float = 0.0
-    ) -> npt.NDArray[np.bool_]:
-        """Return, for each guess, whether the two pictures are one shot. `extra_detail` is added to
-        the least likeness of their detail.
-
-        Where something seems to have changed between the two, `finer` tells. If it is None, such
-        pairs count as one shot, and those with words over one of them as two.
+    def seen(self, overlays: Overlays, extra_detail: float = 0.0) -> Seen:
+        """Return what sketches tell of the guesses. `extra_detail` is added to the least likeness
+        of their detail.
         """
         around, inside = self._turned_as(overlays), self._sketches(overlays.inside)
         found = align(around, inside, overlays.starts, self._frames(overlays), _LEAST)
         same = self._is_one_shot(overlays, found, extra_detail)
-        if finer is None:
-            return same
         worded = self._may_have_words(overlays, found, around, inside, ~same)
-        some = np.flatnonzero(same | worded)
-        if not len(some):
-            return same
-        guesses, maps = overlays.part(some), found.maps[some]
+        places = np.flatnonzero(same | worded)
+        guesses, maps = overlays.part(places), found.maps[places]
         allowed = self._allowed(guesses, maps)
-        differ = worded[some] | _compared(changed, around[some], inside[some], maps, allowed)
-        for again in (False, True):
-            # By another guess, sketches may agree though thumbnails have shown two shots.
-            asked = finer.saw_two_shots(self.rows, guesses) & ~differ if again else differ
-            places = np.flatnonzero(asked)
-            same[some[places]] = finer.is_one_shot(
-                self.rows, guesses.part(places), maps[places], allowed.part(places)
-            )
-        return same
+        differ = worded[places]
+        if len(places):
+            differ |= _compared(changed, around[places], inside[places], maps, allowed)
+        return Seen(self.rows, same, places, guesses, maps, allowed, differ)
 
-    def same_shot(self, pairs: Ids, finer: FinerLook | None = None) -> npt.NDArray[np.bool_]:
-        """Return, for each pair (n, 2) of photos, whether they are one shot, wherever in the larger
-        one the smaller one may lie. `finer` is as in `confirmed`.
+    def seen_of_pairs(self, pairs: Ids) -> tuple[Seen, Rows]:
+        """Return what sketches tell of guesses that the photos of each pair (n, 2) are one shot,
+        wherever in the larger one the smaller one may lie, and the places of their pairs.
         """
-        same = np.zeros(len(pairs), bool)
         overlays, owners = self._guesses(pairs)
-        same[owners[self.confirmed(overlays, finer, _EXTRA_DETAIL)]] = True
+        return self.seen(overlays, _EXTRA_DETAIL), owners
+
+    def same_shot(self, pairs: Ids) -> npt.NDArray[np.bool_]:
+        """Return, for each pair (n, 2) of photos, whether they look like one shot, wherever in the
+        larger one the smaller one may lie.
+
+        Pairs in which something seems to have changed count as one shot, and those with words over
+        one of them as two.
+        """
+        overlays, owners = self._guesses(pairs)
+        found = self._found(overlays)
+        same = np.zeros(len(pairs), bool)
+        same[owners[self._is_one_shot(overlays, found, _EXTRA_DETAIL)]] = True
         return same
 
     def maps_between(self, pairs: Ids) -> npt.NDArray[np.float64]:
@@ -218,8 +249,7 @@ class CloseLook:
         across a picture. The numbers are NaN for a pair whose map is not found.
         """
         overlays, owners = self._guesses(pairs)
-        around, inside = self._turned_as(overlays), self._sketches(overlays.inside)
-        found = align(around, inside, overlays.starts, self._frames(overlays), _LEAST)
+        found = self._found(overlays)
         one_shot = np.flatnonzero(self._is_one_shot(overlays, found, 0.0))
         best = one_shot[np.argsort(found.detail[one_shot], kind="stable")]
         owners = owners[best]  # of a pair's maps, the one by which they are most alike is the last
@@ -240,6 +270,10 @@ class CloseLook:
         turned, of_turned = self._turned(first, second)
         placed, of_placed = self._placed(first, second)
         return joined([turned, placed]), owners[np.concatenate([of_turned, of_placed])]
+
+    def _found(self, overlays: Overlays) -> Alignments:
+        around, inside = self._turned_as(overlays), self._sketches(overlays.inside)
+        return align(around, inside, overlays.starts, self._frames(overlays), _LEAST)
 
     def _turned_as(self, overlays: Overlays) -> Sketches:
         """Return the sketches of the pictures that may show more, turned as the guesses say."""

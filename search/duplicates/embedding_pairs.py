@@ -4,13 +4,16 @@ The catalog keeps the pairs, so that photos are compared once: later only new on
 all others.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from sigseek.progress import Stop
 from sigseek.search.duplicates.close_look import CloseLook
+from sigseek.search.duplicates.looking import LOOKED_TOGETHER, in_threads
 from sigseek.search.duplicates.neighbours import (
     NEIGHBOURS,
     Told,
@@ -38,8 +41,6 @@ photos are compared again.
 """
 _MANY_NEW = 8
 """If more than one photo in this many is new, comparing all again is faster."""
-_LOOKED_TOGETHER = 1_000
-"""Pairs that are looked at closely together."""
 _STORED_TOGETHER = 50_000
 """Pairs whose looks are stored together. A run that is interrupted loses these at most."""
 
@@ -206,14 +207,15 @@ def _look(
     catalog: CatalogReader, rows: SketchRows, pairs: EmbeddingPairs, stop: Stop
 ) -> npt.NDArray[np.int8]:
     """Return whether the pairs look like one shot, (n,), 1 for yes and 0 for no."""
-    looks = np.zeros(len(pairs.one), np.int8)
-    for first in range(0, len(looks), _LOOKED_TOGETHER):
-        stop.check()
-        some = slice(first, first + _LOOKED_TOGETHER)
-        one, other = pairs.one[some], pairs.other[some]
-        look = CloseLook(catalog, rows, np.union1d(one, other))
-        looks[some] = look.same_shot(np.stack([one, other], axis=1))
-    return looks
+    both = np.stack([pairs.one, pairs.other], axis=1)
+
+    def looks() -> Iterator[Callable[[], Mask]]:
+        for first in range(0, len(both), LOOKED_TOGETHER):
+            stop.check()
+            some = both[first : first + LOOKED_TOGETHER]
+            yield partial(CloseLook(catalog, rows, np.unique(some)).same_shot, some)
+
+    return np.concatenate([np.empty(0, bool), *in_threads(looks())]).astype(np.int8)
 
 
 def _other_times(catalog: CatalogReader, one: Ids, other: Ids) -> Mask:

@@ -1,29 +1,28 @@
 """Finding duplicates among the photos of a library."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from sigseek.progress import Listener, Phase, Progress, Stop
-from sigseek.search.duplicates.close_look import CloseLook
+from sigseek.search.duplicates.close_look import CloseLook, Seen
 from sigseek.search.duplicates.copies import Copies, in_group
 from sigseek.search.duplicates.embedding_pairs import alike_pairs, embedding_pairs
 from sigseek.search.duplicates.embedding_pairs import pairs_among as embedding_pairs_among
 from sigseek.search.duplicates.finer_look import FinerLook, Pictures
 from sigseek.search.duplicates.groups import Pair, ordered, star_groups
 from sigseek.search.duplicates.keeping import FileNow
+from sigseek.search.duplicates.looking import LOOKED_TOGETHER, in_threads
 from sigseek.search.duplicates.neighbours import exact_cosines
 from sigseek.search.duplicates.pairs import NOTHING_UNKEPT, UnkeptPairs, pairs_among
 from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind, DuplicatePhoto
 from sigseek.search.duplicates.sketch_rows import read_rows
 from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.perceptual_hash import ORIENTATIONS, distances, turned_bits
-from sigseek.storage.records.arrays import Ids
-
-_PAIRS = 1_000
-"""Pairs of photos that are looked at closely together."""
+from sigseek.storage.records.arrays import Ids, Rows
 
 
 class ComparingProgress:
@@ -207,13 +206,21 @@ class DuplicateFinder:
         return [pair not in other_times and next(alike) for pair in pairs]
 
     def _look_same(self, pairs: Sequence[Pair]) -> Iterator[bool]:
-        same: list[bool] = []
-        for first in range(0, len(pairs), _PAIRS):
+        """Return which of the pairs look like one shot."""
+        parts = [
+            np.array(pairs[first : first + LOOKED_TOGETHER], np.int64)
+            for first in range(0, len(pairs), LOOKED_TOGETHER)
+        ]
+        for some, (seen, owners) in zip(parts, in_threads(self._looks(parts)), strict=True):
+            same = np.zeros(len(some), bool)
+            same[owners[seen.confirmed(self._finer)]] = True
+            yield from same.tolist()
+
+    def _looks(self, parts: Sequence[Ids]) -> Iterator[Callable[[], tuple[Seen, Rows]]]:
+        for some in parts:
             self._stop.check()
-            some = np.array(pairs[first : first + _PAIRS], np.int64)
             look = CloseLook(self._catalog, self._rows, np.unique(some))
-            same += look.same_shot(some, self._finer).tolist()
-        return iter(same)
+            yield partial(look.seen_of_pairs, some)
 
     def _groups(self, kind: DuplicateKind, groups: Sequence[Sequence[int]]) -> list[DuplicateGroup]:
         """Return groups of photos, the one to keep first in each."""

@@ -8,7 +8,8 @@ one of them there, it is no copy of the other one.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +25,14 @@ from sigseek.search.duplicates.finer_look import (
     in_blocks,
 )
 from sigseek.search.duplicates.groups import Pair, ordered
+from sigseek.search.duplicates.looking import LOOKED_TOGETHER, in_threads
 from sigseek.search.duplicates.sketch_rows import SketchRows
 from sigseek.storage import CatalogReader
 
 _MOST_FORKS = 50
 """The most pairs of others that are compared for a photo."""
-_TOGETHER = 500
-"""Photos with two others that are looked at together."""
+_TOGETHER = LOOKED_TOGETHER // 2
+"""Photos that one thread lays over two others each."""
 _SHOWS = 1.0
 """The least difference of the place in which two shots differ, where 1 is what coding may make."""
 _STANDS_OUT = 4.0
@@ -65,17 +67,19 @@ def farther_pairs(
     is a copy of another shot. Only forks with a new pair are looked at.
     """
     forks = list(_forks(new, known))
+    parts = [forks[first : first + _TOGETHER] for first in range(0, len(forks), _TOGETHER)]
+
+    def looks() -> Iterator[Callable[[], _Map]]:
+        for some in parts:
+            stop.check()
+            pairs = np.array([(photo, other) for photo, *both in some for other in both])
+            look = CloseLook(catalog, rows, np.unique(pairs))
+            yield partial(look.maps_between, pairs)
+
     farther: set[Pair] = set()
-    for first in range(0, len(forks), _TOGETHER):
-        stop.check()
-        some = forks[first : first + _TOGETHER]
-        pairs = np.array(
-            [pair for photo, *others in some for pair in zip((photo, photo), others, strict=True)]
-        )
-        look = CloseLook(catalog, rows, np.unique(pairs))
-        maps = look.maps_between(pairs).reshape(len(some), 2, 3, 3)
-        for fork, both in zip(some, maps, strict=True):
-            other = _farther(rows, finer, fork, both)
+    for some, found in zip(parts, in_threads(looks()), strict=True):
+        for fork, maps in zip(some, found.reshape(-1, 2, 3, 3), strict=True):
+            other = _farther(rows, finer, fork, maps)
             if other is not None:
                 farther.add(ordered(fork[0], other))
     return farther

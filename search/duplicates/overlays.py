@@ -58,6 +58,10 @@ class Overlays:
         """Return some of the guesses."""
         return Overlays(self.around[rows], self.inside[rows], self.ways[rows], self.starts[rows])
 
+    def in_parts(self, together: int) -> list[Overlays]:
+        """Return the guesses in parts of so many."""
+        return [self.part(slice(at, at + together)) for at in range(0, len(self), together)]
+
     def between(self, maps: Maps, margins: Margins) -> npt.NDArray[np.float64]:
         """Return the affine maps (n, 3, 3) that take places of the whole inner pictures to those of
         the whole others. `maps` (n, 6) are those between the sketches, one of which may be turned,

@@ -4,7 +4,7 @@ The catalog keeps the pairs, so that photos are compared once: later only new on
 each other and with all others.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from sigseek.progress import Stop
 from sigseek.search.duplicates.candidates import HashIndex
-from sigseek.search.duplicates.close_look import CloseLook
+from sigseek.search.duplicates.close_look import CloseLook, Seen
 from sigseek.search.duplicates.finer_look import FinerLook, Pictures
 from sigseek.search.duplicates.groups import Pair, ordered
+from sigseek.search.duplicates.looking import LOOKED_TOGETHER, in_threads
 from sigseek.search.duplicates.nearer_shot import farther_pairs
 from sigseek.search.duplicates.overlays import Overlays
 from sigseek.search.duplicates.sketch_rows import KeptLevels, SketchRows, read_rows, row_sizes
@@ -40,8 +41,6 @@ _BLOCK = 200_000
 """Photos that are compared with all others and stored together. A run that is interrupted loses one
 block at most.
 """
-_COMPARED = 4_000
-"""Pairs of sketches that are compared together."""
 
 Told = Callable[[int], None]
 """A function that is called with how many photos were compared."""
@@ -250,16 +249,21 @@ class _Comparison:
         the known ones.
         """
         overlays = overlays.part(self._not_among(known, overlays.around, overlays.inside))
+        parts = overlays.in_parts(LOOKED_TOGETHER)
         found: set[Pair] = set()
         ids = self._all.ids
-        for first in range(0, len(overlays), _COMPARED):
-            self._stop.check()
-            some = overlays.part(slice(first, first + _COMPARED))
+        for some, seen in zip(parts, in_threads(self._looks(parts)), strict=True):
             one, other = ids[some.around], ids[some.inside]
-            look = CloseLook(self._catalog, self._all, np.union1d(one, other), self._levels)
-            same = look.confirmed(some, self._finer)
+            same = seen.confirmed(self._finer)
             found |= set(map(ordered, one[same].tolist(), other[same].tolist()))
         return found
+
+    def _looks(self, parts: Sequence[Overlays]) -> Iterator[Callable[[], Seen]]:
+        for some in parts:
+            self._stop.check()
+            photos = self._all.ids[np.concatenate([some.around, some.inside])]
+            look = CloseLook(self._catalog, self._all, np.unique(photos), self._levels)
+            yield partial(look.seen, some)
 
     def _not_among(self, pairs: Collection[Pair], one: Rows, other: Rows) -> Rows:
         """Return the places of the pairs of rows that belong to two photos whose pair is not known
