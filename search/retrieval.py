@@ -44,6 +44,8 @@ tell about all photos and they are too many to compare.
 """
 _ERROR_SPREADS = 5
 """The allowed error of an estimated cosine, in standard deviations."""
+_ROUNDING = 1e-5
+"""How much rounding may change a cosine that is not estimated."""
 _SCALE = np.float32(2.0**112)
 _SIGN_AND_MAGNITUDE = np.int32(~0x70000000)
 """All bits of a float32 but those between the sign and the exponent of a float16."""
@@ -319,7 +321,7 @@ def highest(values: Doubles | Floats, count: int) -> npt.NDArray[np.int64]:
 
 
 def _are_among(ids: Ids, others: Ids) -> npt.NDArray[np.bool_]:
-    """Return for each of the ids whether it is among the others, which ascend."""
+    """Return for each of the ids whether it is among the others, which ascend. There are some."""
     places = np.minimum(np.searchsorted(others, ids), len(others) - 1)
     found: npt.NDArray[np.bool_] = others[places] == ids
     return found
@@ -331,8 +333,12 @@ def _errors(exact: Cosines, estimates: Cosines) -> dict[Leaf, float]:
 
 
 def _error(exact: Floats, estimates: Floats) -> float:
-    """Return the allowed error of estimated cosines, of which some are known exactly."""
-    return _ERROR_SPREADS * float(np.sqrt(np.mean((exact - estimates) ** 2))) if len(exact) else 0.0
+    """Return the allowed error of estimated cosines, of which some are known exactly. It is that of
+    the photos in the index file; later ones have no estimates, but exact cosines.
+    """
+    errors = exact - estimates
+    errors = errors[np.abs(errors) > _ROUNDING]
+    return _ERROR_SPREADS * float(np.sqrt(np.mean(errors**2))) if len(errors) else 0.0
 
 
 def _lowest(cosines: Floats) -> float:

@@ -17,6 +17,7 @@ import pytest
 from benchmarks.geometry import Geometry
 from sigseek.search import retrieval
 from sigseek.search.query import And, Leaf, Not, Or, PhotoTerm, Query, Text, joined, negated, terms
+from sigseek.search.retrieval import Retriever
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, ReadFile
 from sigseek.storage.embeddings import CheckpointEmbeddings
@@ -125,7 +126,7 @@ def check_index(engine: Engine, catalog: Catalog, queries: Sequence[Floats]) -> 
         found, expected = index.nearest(query, 400), right.nearest(query, 10)
         # While a server tidies up it may give too few. Then all are compared one by one.
         assert found.exact is engine.exact or not engine.estimates
-        assert len(found.ids) >= min(400, len(right))
+        assert len(found.ids) == min(400, len(right))
         assert (np.diff(found.ids) > 0).all()
         assert set(found.ids.tolist()) <= set(everything.ids.tolist())
         true = everything.cosines[0][np.searchsorted(everything.ids, found.ids)]
@@ -290,6 +291,31 @@ def test_later_photos_are_found_and_sampled(engine: Engine, catalog: Catalog, co
     sampled, _ = index.sample([away[0]])
     share = count / (PHOTOS + count)
     assert np.isin(sampled, later).mean() == pytest.approx(share, abs=0.08)
+
+
+@pytest.mark.parametrize("later", [0, 120])
+def test_no_photo_that_is_left_out_is_above_the_ceiling(
+    engine: Engine, catalog: Catalog, later: int
+) -> None:
+    """Later photos are few and mostly far from the query, so few of them are among the nearest."""
+    fill(catalog)
+    opened(engine, catalog)
+    if later:
+        add_many(catalog, record_of(catalog).id, -GEOMETRY.images(later, seed=8).astype(np.float32))
+    right = reference(catalog).estimates([])
+    retriever = Retriever(catalog, record_of(catalog), opened(engine, catalog))
+    for query in both_kinds(3):
+        for within in (None, right.ids[1::2]):
+            asked = right.ids if within is None else within
+            true = reference(catalog).estimates([query], within).cosines[0]
+            found = [retriever.nearest(query, 5, within)]
+            if within is not None:
+                found.append(retriever.nearest_and_few(query, 5, within, 200)[0])
+            for candidates in found:
+                left_out = true[~np.isin(asked, candidates.ids)]
+                assert len(left_out)
+                assert left_out.max() <= candidates.ceiling
+                assert candidates.ceiling < left_out.max() + 0.3, "and it tells something"
 
 
 def test_photos_removed_and_as_many_added(engine: Engine, catalog: Catalog) -> None:

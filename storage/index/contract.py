@@ -136,11 +136,11 @@ class VectorIndex(Protocol):
         ...
 
     def nearest(self, query: Floats, count: int, within: Ids | None = None) -> Neighbours:
-        """Return at least the `count` photos nearest to the unit-norm query (dim,), as far as the
-        index can tell; fewer only where there are fewer.
+        """Return the `count` photos nearest to the unit-norm query (dim,), as far as the index can
+        tell; fewer only where there are fewer. By their cosines here, no other photo is nearer than
+        the farthest of them.
 
-        With exact cosines these are exactly `count`, and of equally near photos those of the lowest
-        ids.
+        With exact cosines, of equally near photos those of the lowest ids are returned.
         """
         ...
 

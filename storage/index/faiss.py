@@ -26,7 +26,7 @@ from sigseek.storage.index.contract import FEWEST_SAMPLED, Embeddings, Estimates
 from sigseek.storage.index.exact import ExactIndex
 from sigseek.storage.index.faiss_build import flat_index, make, sample_index
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
-from sigseek.storage.index.faiss_part import FaissPart, contains, in_order
+from sigseek.storage.index.faiss_part import FaissPart, best_in_order, contains, in_order
 from sigseek.storage.index.index_files import SAMPLE
 from sigseek.storage.index.sampling import collected, draw
 from sigseek.storage.index.vector_file import NO_IDS, VectorFile
@@ -84,10 +84,7 @@ class FaissIndex:
         if (whole := self._whole(within)) is not None:
             return whole.nearest(query, count)
         ids, cosines = _merged([part.nearest(query, count, within) for part in self._parts])
-        if self._exact:
-            best = np.sort(np.argsort(-cosines, kind="stable")[:count])
-            ids, cosines = ids[best], cosines[best]
-        return Neighbours(ids, cosines, self._exact)
+        return Neighbours(*best_in_order(ids, cosines, count), self._exact)
 
     def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
         """See `EstimatingIndex.estimates`."""

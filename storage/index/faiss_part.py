@@ -92,9 +92,7 @@ class FaissPart:
         """
         available = len(self) if within is None else min(len(self), len(within))
         if self.is_exact or count >= available:
-            ids, cosines = self.everything(query, within)
-            best = np.sort(np.argsort(-cosines, kind="stable")[:count])
-            return ids[best], cosines[best]
+            return best_in_order(*self.everything(query, within), count)
         if within is not None:
             wanted = within
             if len(self._superseded):
@@ -136,6 +134,16 @@ def in_order(ids: Ids, cosines: Floats) -> tuple[Ids, Floats]:
     """Return both in the order of ascending ids."""
     order = np.argsort(ids)
     return ids[order], cosines[order]
+
+
+def best_in_order(ids: Ids, cosines: Floats, count: int) -> tuple[Ids, Floats]:
+    """Return the `count` nearest of the ids, which ascend, and their cosines. Of equally near ones
+    the first are kept.
+    """
+    if len(ids) <= count:
+        return ids, cosines
+    best = np.sort(np.argsort(-cosines, kind="stable")[:count])
+    return ids[best], cosines[best]
 
 
 def _with_lowest(ids: Ids, cosines: Floats, wanted: Ids) -> tuple[Ids, Floats]:

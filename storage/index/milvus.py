@@ -106,8 +106,8 @@ class MilvusIndex:
         yield from ()
 
     def _estimated(self, query: Floats, count: int, inside: Ids) -> tuple[Ids, Floats] | None:
-        """Return at least `count` photos of the selection with estimated cosines; None where they
-        are not among as many as the server gives at most.
+        """Return the `count` nearest photos of the selection with estimated cosines; None where
+        they are not among as many as the server gives at most.
         """
         count = min(count, len(inside))
         whole = len(inside) == len(self)
@@ -125,8 +125,10 @@ class MilvusIndex:
                 kept &= np.isin(ids, inside, assume_unique=True)
             later = self._later.estimates([query], inside)
             found = sorted_rows([(ids[kept], cosines[kept]), (later.ids, later.cosines[0])])
-            if len(found[0]) >= count:
-                return found
+            # Below the last of the server's rows, there are others that it did not give.
+            lowest = cosines.min(initial=1) if len(ids) >= limit else -np.inf
+            if np.count_nonzero(found[1] >= lowest) >= count:
+                return _best(*found, count)
         return None
 
     def _compared(self, query: Floats, count: int, inside: Ids) -> Neighbours:
