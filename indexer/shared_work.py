@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
@@ -263,7 +264,7 @@ class Worker:
             folder.id: replace(folder, path=str(self._mounts.here(folder.path)))
             for folder in self._catalog.folders()
         }
-        return {id_: one for id_, one in folders.items() if is_online(self._mounts.here(one.path))}
+        return {id_: one for id_, one in folders.items() if is_online(Path(one.path))}
 
     def _nothing_here(self, folder_ids: Collection[int]) -> FolderError:
         known = [one.path for one in self._catalog.folders() if one.id in folder_ids]

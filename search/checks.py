@@ -25,7 +25,7 @@ def check_search(query: Query, limit: int, min_probability: float, *, looks_clos
             else "give the least probability that a hit may have",
         )
     rest = split_facts(query)[1]
-    if looks_closer and not (isinstance(rest, Text) and (rest.weight == 1 or rest == query)):
+    if looks_closer and not (isinstance(rest, Text) and rest.weight == 1):
         raise QueryError(
             "a closer look is for one description",
             "leave out the operators, or the closer look",

@@ -1,16 +1,16 @@
-"""The photos of hits. This is the only place where a search looks at the disk, to see which of a
-photo's files are there.
-"""
+"""The photos of hits. For them a search looks at the disk, to see which files are there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from sigseek.disk import first_there
 from sigseek.search.facts.folders import Directory
+from sigseek.search.facts.values import FactValueError
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Fact, Query, terms
 from sigseek.search.results import Hit, SearchResults
@@ -53,12 +53,15 @@ def shown_where_asked(found: SearchResults, asked: Query, catalog: CatalogReader
 
 
 def directories_in(query: Query, catalog: CatalogReader) -> list[KnownDirectory]:
-    """Return the directories that a query names."""
-    return [
-        term.value.known(catalog)
-        for term in terms(query)
-        if isinstance(term, Fact) and isinstance(term.value, Directory)
-    ]
+    """Return the directories that a query names. Some may have been forgotten since it was
+    answered.
+    """
+    found = []
+    for term in terms(query):
+        if isinstance(term, Fact) and isinstance(term.value, Directory):
+            with suppress(FactValueError):
+                found.append(term.value.known(catalog))
+    return found
 
 
 def _shown_in(directories: Sequence[PurePath], hit: Hit) -> Hit:

@@ -10,7 +10,6 @@ the first page are on no later one.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -59,11 +58,16 @@ class Page:
         return base64.urlsafe_b64encode(written.encode()).decode().rstrip("=")
 
     def term_models(self, query: Query, scoring: Scoring) -> dict[Leaf, TermModel]:
-        """Return the models that judged the query's terms on the first page."""
-        return {
-            term: _model(term, made_from, scoring)
-            for term, made_from in zip(terms(query), self.models, strict=True)
-        }
+        """Return the models that judged the query's terms on the first page. Raises QueryError
+        where the page was not made for these terms.
+        """
+        try:
+            return {
+                term: _model(term, made_from, scoring)
+                for term, made_from in zip(terms(query), self.models, strict=True)
+            }
+        except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+            raise _unreadable() from error
 
 
 @dataclass(frozen=True)
@@ -120,15 +124,18 @@ def read_page(token: str, asked: str) -> Page:
         padded = token + "=" * (-len(token) % 4)
         fields = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         of, generation, revision, newest, judged, rank, (level, value, id_), models = fields
-        last = level, value, id_
-        page = Page(of, generation, revision, newest, judged, rank, last, tuple(models))
-    except (binascii.Error, ValueError, TypeError) as error:
-        raise QueryError(
-            "the page cannot be read", "take it whole from the answer before"
-        ) from error
+        last = int(level), value if isinstance(value, str) else float(value), int(id_)
+        numbers = int(generation), int(revision), int(newest), bool(judged), int(rank)
+        page = Page(of, *numbers, last, tuple(models))
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise _unreadable() from error
     if page.asked != asked:
         raise QueryError("the page belongs to another search", "ask for the first part of this one")
     return page
+
+
+def _unreadable() -> QueryError:
+    return QueryError("the page cannot be read", "take it whole from the answer before")
 
 
 def question(parts: Sequence[object]) -> str:

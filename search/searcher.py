@@ -167,7 +167,7 @@ class Searcher:
         scope = find_scope(facts, rest, self._catalog, self.checkpoint, self._retriever)
         # Beside facts, which are true of all these photos, the weight of the rest counts.
         query = rest if rest.weight == 1 else And((rest,))
-        same = [str(facts), query, order, min_probability, include_all, self.checkpoint.token]
+        same = [str(facts), str(query), order, min_probability, include_all, self.checkpoint.token]
         part = find_part(self._catalog, question(same), limit, order, offset=offset, page=page)
         judged = part.page.judged if part.page else self._judge is not None
         least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)

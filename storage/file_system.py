@@ -64,7 +64,7 @@ def _type_of(place: str, mounts: str) -> str | None:
     proc`).
     """
     found, longest = None, 0
-    for line in mounts.splitlines():
+    for line in mounts.split("\n"):  # a path may have other characters that break lines
         before, separator, after = line.partition(" - ")
         if not separator:
             continue
@@ -96,7 +96,7 @@ def _type_on_mac(place: str, mounts: str) -> str | None:
     `//me@server/photos on /Volumes/photos (smbfs, nodev, nosuid, mounted by me)`.
     """
     found, longest = None, 0
-    for line in mounts.splitlines():
+    for line in mounts.split("\n"):
         mount = _MAC_LINE.fullmatch(line)
         if mount and _leads(mount["at"], place) and len(mount["at"]) >= longest:
             longest = len(mount["at"])

@@ -166,7 +166,8 @@ class AdvisoryLock:
                 self._acquire(connection, folders, lists=lists)
                 yield
             finally:
-                self._session = self._token = None
+                if self._session is connection:  # and not another holder's, which this could not be
+                    self._session = self._token = None
                 if not connection.invalidated:
                     with suppress(DBAPIError):  # the connection was lost, and with it the locks
                         connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")

@@ -35,6 +35,8 @@ from sigseek.storage import (
     ReadFile,
     YardstickRecord,
 )
+from sigseek.storage.catalog import FILE_NAME
+from sigseek.storage.catalog import sqlite as catalog_sqlite
 from sigseek.storage.catalog.columns import PathText
 from sigseek.storage.catalog.transaction import Transaction
 from sigseek.storage.records import DamagedFile
@@ -629,6 +631,25 @@ def test_a_library_that_may_not_be_written_is_read(ordinary_folder: Path, cut_of
         directory.chmod(0o755)
 
 
+def test_a_library_of_a_newer_program_that_may_not_be_written_is_let_go(
+    ordinary_folder: Path,
+) -> None:
+    directory = ordinary_folder / "read only"
+    Catalog(directory).close()
+    with closing(sqlite3.connect(directory / FILE_NAME)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE setting SET value = '9999 9999' WHERE name = 'readable_from'")
+    directory.chmod(0o555)
+    (directory / FILE_NAME).chmod(0o444)
+    try:
+        for _ in range(2):
+            with pytest.raises(LibraryError, match="newer sigseek"):
+                Catalog(directory)
+        assert catalog_sqlite._file_id(directory / FILE_NAME) not in catalog_sqlite._IN_USE
+    finally:
+        directory.chmod(0o755)
+
+
 SAID = PhotoMetadata(
     taken_at="2016-12-24T10:02:17-03:30",
     date_source="iptc",
@@ -847,6 +868,23 @@ def test_a_photo_gets_the_digest_of_its_picture(catalog: Catalog) -> None:
         assert transaction.find_photos([b"picture", b"other", b"all bytes"]) == {b"picture": id_}
     assert catalog.files_to_identify(folder.id, 1, 0, 10) == []
     assert catalog.files_to_identify(folder.id, 2, 0, 10) == ["1.jpg"], "a newer reader"
+
+
+def test_more_photos_may_be_identified_than_a_statement_has_parameters(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    most = 100
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/p"))
+        ids = [transaction.add_photo(facts(f"{n}")) for n in range(most + 1)]
+        transaction.put_files(folder.id, [held(f"{id_:03}.jpg", id_) for id_ in ids])
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, most)
+
+    event.listen(catalog._dialect.readers, "connect", limit)
+    catalog._dialect.readers.dispose()
+    assert catalog.files_to_identify(folder.id, 1, 1, 0) == [f"{id_:03}.jpg" for id_ in ids]
+    catalog.close()
 
 
 def test_photos_of_one_picture_become_one(catalog: Catalog, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 import sigseek
 from sigseek.operations.directory import LibraryDirectory
@@ -23,6 +23,7 @@ from sigseek.storage.catalog.tables import (
     COUNT_CHANGE,
     FACET_BLOCK,
     FILE,
+    FOLDER,
     METADATA,
     TASK,
     UNHELD_PHOTO,
@@ -147,6 +148,30 @@ def test_a_copy_goes_on_where_a_row_has_the_path_of_a_removed_one(
             rows = connection.execute(select(FILE).order_by(FILE.c.id)).mappings().all()
             connection.execute(delete(FILE).where(FILE.c.id >= rows[-3]["id"]))
             connection.execute(insert(FILE), {**rows[-1], "id": rows[-3]["id"]})
+        library.copy_to(copy)
+        with sigseek.open(copy, model="mini") as copied:
+            assert tables(copied) == tables(library)
+
+
+def test_a_copy_goes_on_where_rows_have_swapped_their_paths(full: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    with sigseek.open(full, model="mini") as library:
+        catalog = library._directory.catalog()
+        with catalog.transaction() as transaction:
+            transaction.add_folder(tmp_path / "second")
+            transaction.add_folder(tmp_path / "third")
+        library.copy_to(copy)
+        marked = SqliteDialect(copy / "catalog.sqlite", unfinished=True)
+        with marked.writers.begin() as connection:
+            schema.mark_unfinished(connection, unfinished=True)
+        marked.close()
+        for table in (FILE, FOLDER):
+            with catalog._dialect.writers.begin() as connection:
+                rows = connection.execute(select(table.c.id, table.c.path).order_by(table.c.id))
+                first, second = rows.all()[-2:]
+                paths = {first.id: "aside", second.id: first.path}
+                for id_, path in (*paths.items(), (first.id, second.path)):
+                    connection.execute(update(table).where(table.c.id == id_).values(path=path))
         library.copy_to(copy)
         with sigseek.open(copy, model="mini") as copied:
             assert tables(copied) == tables(library)

@@ -91,6 +91,14 @@ def test_one_at_a_time(kind: Kind) -> None:
         pass
 
 
+def test_a_second_holder_takes_nothing_from_the_first(kind: Kind) -> None:
+    with kind.lock.hold():
+        with pytest.raises(LibraryError, match="another sigseek"), kind.lock.hold():
+            pass
+        if isinstance(kind.lock, AdvisoryLock):
+            assert kind.lock.is_alone()
+
+
 def test_a_second_writer_is_told_who_the_first_is_and_goes_on_when_it_is_killed(kind: Kind) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, kind.name, kind.place],

@@ -25,6 +25,7 @@ MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:40 / /mnt/nas rw,relatime shared:2 master:3 - cifs //nas/photos rw,vers=3.1.1
 31 22 0:41 / /mnt/my\040photos rw - nfs4 server:/photos rw
 32 30 0:42 / /mnt/nas/disk rw - ext4 /dev/sdb1 rw
+35 22 0:45 / /mnt/two lines rw - cifs //nas/two rw
 33 22 0:43 / /home rw - ext4 /dev/sdc1 rw
 34 22 0:44 / /home rw - fuse.sshfs me@server: rw
 not a mount
@@ -41,6 +42,7 @@ not a mount
         ("/mnt/nas/disk/a", "ext4"),
         ("/mnt/my photos/a", "nfs4"),
         ("/home/me", "fuse.sshfs"),
+        ("/mnt/two\u2028lines/a", "cifs"),
     ],
 )
 def test_the_mount_that_a_place_is_on(place: str, found: str) -> None:

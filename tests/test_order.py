@@ -1,6 +1,8 @@
 """The order of hits, and pages of them."""
 
+import base64
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +16,19 @@ import sigseek
 from sigseek.demo.photos import draw_photos
 from sigseek.operations import layout
 from sigseek.search.counts import Others
+from sigseek.search.errors import QueryError
+from sigseek.search.hits import shown_where_asked
+from sigseek.search.listing import list_selected
 from sigseek.search.order import score_all_from
+from sigseek.search.page import Page, read_page
+from sigseek.search.parse import parse
+from sigseek.search.query import Text
 from sigseek.search.results import ORDERS, Hit, Order
 from sigseek.search.scorer import Scored
 from sigseek.search.verdicts import VERDICTS
+from sigseek.siglip import Scoring
 from sigseek.storage import Catalog
+from sigseek.storage.catalog.reading import order as reading_order
 from sigseek.storage.catalog.tables import PHOTO
 from tests.catalogs import add_checkpoint, add_photos, execute, random_unit, writing
 from tests.conftest import Run
@@ -306,6 +316,67 @@ def test_what_the_catalog_says_for_an_order(
         for id_, name in zip(ids, ("b.jpg", "a.jpg", "c.jpg"), strict=True)
     }
     assert catalog.dates([]) == {}
+
+
+@pytest.mark.parametrize("share", [0, 10**6], ids=["of many", "of few"])
+def test_the_first_path_may_be_anything_but_utf_8(
+    open_catalog: Callable[[], Catalog],
+    tmp_path: Path,
+    share: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catalog = open_catalog()
+    names = ["b.jpg", os.fsdecode(b"caf\xe9.jpg")]
+    ids = add_photos(catalog, add_checkpoint(catalog, 4), random_unit(2, 4), tmp_path, names)
+    monkeypatch.setattr(reading_order, "_SHARE_OF_MANY", share)
+    paths = [str(tmp_path / name) for name in names]
+    assert catalog.first_paths(ids) == dict(zip(ids, paths, strict=True))
+
+
+def test_the_next_page_of_a_query_may_be_typed_otherwise(library: Path) -> None:
+    with sigseek.open(library, model="mini") as opened:
+        first = opened.search("at night OR is:undated", limit=3, include_all=True)
+        again = opened.search(
+            '"at night"  OR   is:undated', limit=3, include_all=True, page=first.next_page
+        )
+        assert again.offset == 3
+
+
+def written(*fields: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        base64.urlsafe_b64encode(b"[" * 3000).decode(),
+        written("asked", "x", 1, 1, True, 1, [0, 0.5, 1], []),
+        written("asked", 1, 1, 1, True, 1, [0, [], 1], []),
+        written("asked", 1, 1, 1, True, 1e999, [0, 0.5, 1], []),
+        written("asked", 1, 1, 1, True, 1, [0, 0.5, 1], 3),
+    ],
+)
+def test_a_page_that_nobody_wrote_is_refused(token: str) -> None:
+    with pytest.raises(QueryError, match="the page cannot be read"):
+        read_page(token, "asked")
+
+
+@pytest.mark.parametrize("model", [["text"], ["other", 1, 2, 3], 3, [], ["text", 1, "none", 5]])
+def test_a_page_with_models_that_nobody_wrote_is_refused(model: object) -> None:
+    page = Page("asked", 1, 1, 1, True, 1, (0, 0.5, 1), (model,))
+    with pytest.raises(QueryError, match="the page cannot be read"):
+        page.term_models(Text("a"), Scoring(4.7, -12.9))
+
+
+def test_a_directory_may_be_forgotten_while_hits_are_shown(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    add_photos(catalog, add_checkpoint(catalog, 4), random_unit(1, 4), tmp_path, ["a.jpg"])
+    asked = parse(f"in:{tmp_path}")
+    found = list_selected(asked, catalog, 5)
+    with catalog.transaction() as transaction:
+        transaction.remove_folder(catalog.folders()[0].id)
+    assert shown_where_asked(found, asked, catalog) == found
+    catalog.close()
 
 
 def test_the_command_says_which_part_is_shown(library: Path, run: Run) -> None:

@@ -535,6 +535,30 @@ def test_directories_are_found_wherever_their_name_is_in_a_path(
         assert len(found) >= min(len(expected), 20), name
 
 
+def test_directories_are_found_whatever_their_case(
+    open_catalog: Callable[[], Catalog],
+) -> None:
+    catalog = open_catalog()
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/photos"))
+        id_ = transaction.add_photo(PhotoFacts(b"1" * 32, 40, 30, "JPEG"))
+        directories = ["Holiday", "a/HOLIDAY", "H\u00d6HLE", "ho\u0308hle/x", "100%_\\b", "\udcff"]
+        paths = [f"{directory}/1.jpg" for directory in directories]
+        transaction.put_files(folder.id, [ReadFile(path, id_, 1, 1) for path in paths])
+    for typed, exact, alike in (
+        ("Holiday", ["Holiday"], ["a/HOLIDAY"]),
+        ("holiday", [], ["Holiday", "a/HOLIDAY"]),
+        ("h\u00f6hle", ["ho\u0308hle"], ["H\u00d6HLE"]),
+        ("A/holiday", [], ["a/HOLIDAY"]),
+        ("100%_\\B", [], ["100%_\\b"]),
+        ("100%_\\b", ["100%_\\b"], []),
+        ("\udcff", ["\udcff"], []),
+        ("1000_\\b", [], []),
+    ):
+        found = catalog.directories_called(PurePath(typed))
+        assert found == ([f"/photos/{one}" for one in exact], [f"/photos/{one}" for one in alike])
+
+
 def test_cities_by_name(library: tuple[Catalog, list[Known], list[int]]) -> None:
     catalog, photos, ids = library
     lisbon = ids_of(photos, ids, lambda one: one.facts.city == "Lisbon")

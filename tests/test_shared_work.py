@@ -279,6 +279,17 @@ def test_a_worker_that_was_taken_for_dead_joins_again(tasks: Tasks) -> None:
     assert str(line).startswith("this process gave no sign of life for 60 seconds")
 
 
+def test_a_mounted_folder_may_have_the_path_of_another_one(tasks: Tasks, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "a.jpg").touch()
+    with tasks.catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/known"))
+    mounts = Mounts({"/known": here, str(here): tmp_path / "elsewhere"})
+    worker = Worker(tasks.catalog, tasks.checkpoint, Ledger("mini", Heard()), mounts)
+    assert worker._folders_here()[folder.id].path == str(here)
+
+
 def test_a_worker_that_leaves_is_to_blame_for_nothing(tasks: Tasks) -> None:
     one = tasks.join()
     tasks.claim(one, 3)

@@ -95,6 +95,11 @@ def test_imprecise_times_are_those_of_the_beginning() -> None:
     ]  # fmt: skip
 
 
+def test_times_that_32_bits_cannot_hold_are_the_latest() -> None:
+    minutes = minutes_of(np.array(["6053-01-01", "6054-01-01", "9999-12-31"], "S26")).tolist()
+    assert minutes == [2147451840, 2**31 - 1, 2**31 - 1]
+
+
 def test_colors_that_are_not_known_are_told_from_black() -> None:
     known = np.array([-1, 0, 0x123456, 0xFFFFFF])
     told = [[0, 0, 0], [0, 0, 1], [0x12, 0x34, 0x56], [255, 255, 255]]

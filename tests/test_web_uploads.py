@@ -432,7 +432,16 @@ def test_what_a_killed_server_left_is_removed_at_the_next_start(tmp_path: Path) 
     assert other.path.exists()
     for directory in (other, third):
         directory.close()
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_servers_that_begin_together_leave_each_other_alone(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(UploadDirectory, [tmp_path] * 60))
+    assert len({directory.path for directory in made}) == 60
+    for directory in made:
+        directory.new_file(".jpg")  # it is still there
+        directory.close()
 
 
 def test_the_settings_bound_uploads() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Ids: TypeAlias = npt.NDArray[np.int64]
 
 UNDATED = -(2**31)
+_LATEST = 2**31 - 1
+"""The last minute that 32 bits can hold. It is in the year 6053."""
 """What stands in the place of a time that is not known."""
 _LEAST_RATIO, _MOST_RATIO = 50, 20_000
 _MANY = 20_000
@@ -251,4 +253,5 @@ def minutes_of(taken_at: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int32]:
     days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     days += np.maximum(number(8, 2, 1), 1) - 1
     minutes = days * 1440 + number(11, 2, 0) * 60 + number(14, 2, 0)
+    minutes = np.minimum(minutes, _LATEST)
     return np.where(year < 0, UNDATED, minutes).astype(np.int32)

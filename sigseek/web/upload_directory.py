@@ -22,10 +22,12 @@ class UploadDirectory:
 
     def __init__(self, place: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(place)
-        self.path = Path(tempfile.mkdtemp(dir=place))  # readable by this user alone
-        self._lock = FileLock(self.path / _LOCK, fallback_to_soft=False)
-        self._lock.acquire(timeout=0)
+        # A server that begins must not take another one's new directory, still unlocked, for left.
+        with FileLock(place / _LOCK, fallback_to_soft=False):
+            _remove_abandoned(place)
+            self.path = Path(tempfile.mkdtemp(dir=place))  # readable by this user alone
+            self._lock = FileLock(self.path / _LOCK, fallback_to_soft=False)
+            self._lock.acquire(timeout=0)
 
     def new_file(self, suffix: str) -> Path:
         """Make an empty file that only this user may read, and return its path."""
@@ -41,6 +43,8 @@ class UploadDirectory:
 
 def _remove_abandoned(place: Path) -> None:
     for directory in place.iterdir():
+        if not directory.is_dir():  # the lock
+            continue
         lock = FileLock(directory / _LOCK, fallback_to_soft=False)
         try:
             lock.acquire(timeout=0)

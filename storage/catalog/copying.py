@@ -8,7 +8,19 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, select, true, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+    true,
+    tuple_,
+)
 
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage.catalog import schema
@@ -105,24 +117,25 @@ def _writing(target: Dialect) -> Iterator[Connection]:
 
 
 def _remove_gone(source: Connection, target: Dialect, table: Table, stop: Stop) -> None:
-    """Remove the rows of an earlier, unfinished copy that the source no longer has.
+    """Remove the rows of an earlier, unfinished copy that the source no longer has, or not by the
+    same path or name.
 
-    This comes before any row is written: another row of the source may have the path or the name
-    of a removed one by now, and each exists once.
+    This comes before any row is written: another row of the source may have that path or name by
+    now, and each exists once.
     """
     last: _Key | None = None
     while True:
         stop.check()
         with _writing(target) as connection:
             page = _between(table, last, None).limit(_TOGETHER)
-            there = _keys(connection, table, page)
+            there = _names(connection, table, page)
             if not there:
                 return
-            still = set(_keys(source, table, _between(table, last, there[-1])))
-            gone = [_value(key) for key in there if key not in still]
+            now = dict(_names(source, table, _between(table, last, there[-1][0])))
+            gone = [_value(key) for key, name in there if now.get(key) != name]
             if gone:
                 connection.execute(delete(table).where(_key(table).in_(gone)))
-        last = there[-1]
+        last = there[-1][0]
 
 
 def _put_changed(
@@ -162,9 +175,18 @@ def _between(table: Table, after: _Key | None, up_to: _Key | None) -> Select[Any
     return query if up_to is None else query.where(_key(table) <= _value(up_to))
 
 
-def _keys(connection: Connection, table: Table, rows: Select[Any]) -> list[_Key]:
-    """Return the keys of the rows that a query is for."""
-    return list(map(tuple, connection.execute(rows.with_only_columns(*table.primary_key))))
+def _names(connection: Connection, table: Table, rows: Select[Any]) -> list[tuple[_Key, _Key]]:
+    """Return the keys of the rows that a query is for, each with what else is the row's alone."""
+    unique = [column for column in _unique_columns(table) if not column.primary_key]
+    found = connection.execute(rows.with_only_columns(*table.primary_key, *unique))
+    count = len(table.primary_key)
+    return [(tuple(row[:count]), tuple(row[count:])) for row in found]
+
+
+def _unique_columns(table: Table) -> Iterator[Column[Any]]:
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            yield from constraint.columns
 
 
 def _count(connection: Connection, table: Table) -> int:

@@ -118,8 +118,9 @@ class Dialect(Protocol):
     ) -> None:
         """Add rows, all with the same columns. `keys` are the columns of a unique constraint.
 
-        A row that exists with these keys is overwritten, or stays as it is without `overwrite`. Of
-        several given rows with the same keys the last one counts.
+        A row that exists with these keys is overwritten, and of several given rows with the same
+        keys the last one counts. Without `overwrite`, a row that exists stays as it is, and any of
+        several given ones is added.
         """
 
     def add(
@@ -165,8 +166,8 @@ class Dialect(Protocol):
         ...
 
     def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:
-        """Return whether the path in the column is like the pattern, in which `%` and `_` have
-        their meanings of SQL's LIKE.
+        """Return whether the path in the column is like the pattern, in which `%` has its meaning
+        of SQL's LIKE. Case is ignored in ASCII.
         """
         ...
 

@@ -283,8 +283,16 @@ class PostgreSqlDialect:
         return [hashlib.sha256(os.fsencode(path)).digest() for path in paths]
 
     def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:
-        """Return whether the path is like the pattern, with the same letters of either case."""
-        return column.like(literal(os.fsencode(pattern), LargeBinary))
+        """Return the condition.
+
+        ILIKE is for texts, and paths are bytes. So both are compared as PostgreSQL's function
+        `encode` writes bytes: ASCII as it is, a backslash twice, and other bytes as octal numbers.
+        """
+        written = "".join(
+            "\\\\" if byte == ord("\\") else chr(byte) if byte < 128 else f"\\{byte:o}"
+            for byte in os.fsencode(pattern)
+        )
+        return func.encode(column, "escape").ilike(written, escape="")
 
     def stream(
         self,

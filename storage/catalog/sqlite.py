@@ -201,7 +201,7 @@ class SqliteDialect:
         return paths
 
     def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:
-        """Return whether the path is like the pattern, in which case is ignored in ASCII.
+        """Return the condition.
 
         Both are read as text. Otherwise LIKE may be false of those that are not UTF-8, which are
         bytes here.
@@ -443,18 +443,18 @@ class SqliteDialect:
         try:
             with engine.connect() as connection:
                 found = schema.version(connection, self.where)
-        except (SQLAlchemyError, OSError) as error:
+            if found is None or found < schema.HEAD:
+                raise LibraryError(
+                    f"{self.where} is of an older sigseek and cannot be written",
+                    "make it writable once, or copy it with its folder",
+                    ErrorKind.UNAVAILABLE,
+                )
+        except (SQLAlchemyError, OSError, LibraryError) as error:
             engine.dispose()
             self._end_use()
+            if isinstance(error, LibraryError):
+                raise
             raise self.describe(error) from error
-        if found is None or found < schema.HEAD:
-            engine.dispose()
-            self._end_use()
-            raise LibraryError(
-                f"{self.where} is of an older sigseek and cannot be written",
-                "make it writable once, or copy it with its folder",
-                ErrorKind.UNAVAILABLE,
-            )
         return engine
 
 

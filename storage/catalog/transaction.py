@@ -41,6 +41,6 @@ class Transaction(
         table = METADATA.tables[name]
         for constraint in table.foreign_key_constraints:
             same = [element.column == element.parent for element in constraint.elements]
-            self._connection.execute(
-                delete(table).where(~exists().where(*same).select_from(constraint.referred_table))
-            )
+            refers = [element.parent.is_not(None) for element in constraint.elements]
+            there = exists().where(*same).select_from(constraint.referred_table)
+            self._connection.execute(delete(table).where(*refers, ~there))

@@ -136,15 +136,25 @@ def _patterns(parts: Sequence[str]) -> Iterator[str]:
     """Yield patterns of LIKE that match paths below directories with these last parts, and some
     others.
     """
+    # Databases ignore case in ASCII alone.
+    cases = {part: {part, part.lower(), part.upper(), part.title()} for part in parts}
     spelled = [
-        {unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part)}
+        {
+            _ascii_lower(unicodedata.normalize(form, case))
+            for form in ("NFC", "NFD")
+            for case in cases[part]
+        }
         for part in parts[-_COMPARED:]
     ]
     for several in product(*spelled):
-        # Any character in the place of one that has a meaning in patterns.
-        name = re.sub(r"[%_\\]", "_", str(PurePath(*several)))
+        # Any characters in the place of one that has a meaning in patterns.
+        name = re.sub(r"[%_\\]", "%", str(PurePath(*several)))
         yield f"{name}{os.sep}%"
         yield f"%{os.sep}{name}{os.sep}%"
+
+
+def _ascii_lower(name: str) -> str:
+    return re.sub("[A-Z]+", lambda letters: letters[0].lower(), name)
 
 
 def _directory_in(path: PurePath, parts: Sequence[str]) -> tuple[PurePath | None, bool]:

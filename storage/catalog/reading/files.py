@@ -200,9 +200,9 @@ class FileReader(Reader):
             if not ids:  # nearly always; SQLite would look through all files of the folder
                 return []
             files = select(FILE.c.photo_id, FILE.c.path, FILE.c.digest).order_by(FILE.c.id)
-            for photo_id, path, digest in connection.execute(
-                files.where(self._dialect.is_one_of(FILE.c.photo_id, ids), there)
-            ):
+            files = files.where(self._dialect.is_among(FILE.c.photo_id, "ids"), there)
+            given = {"ids": self._dialect.ids(ids)}
+            for photo_id, path, digest in connection.execute(files, given):
                 paths[photo_id].append(path)
                 digests[photo_id].add(digest)
         return [

@@ -107,7 +107,9 @@ class OrderReader(Reader):
         if _SHARE_OF_MANY * (connection.scalar(_NEWEST) or 0) <= len(ids):
             wanted = frozenset(ids)
             for rows in self._dialect.stream(connection, query, {}, CHUNK):
-                yield from (row for row in rows if row[0] in wanted)
+                for id_, folder, path, is_missing in rows:
+                    if id_ in wanted:  # a stream has bytes where a path is not UTF-8
+                        yield id_, folder, os.fsdecode(path), is_missing
             return
         query = query.where(self._dialect.is_among(FILE.c.photo_id, "ids"))
         for chunk in statement_chunks(ids):
