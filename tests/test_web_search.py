@@ -153,6 +153,29 @@ def test_a_parameter_that_no_route_has_is_told(
     assert problem["remedy"]["text"] == remedy
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["search?q=a&q=b", "search/layout?sort=date&sort=path", "photos/1/thumbnail?size=320&size=320"],
+)
+def test_a_parameter_that_is_there_twice_is_told(web: TestClient, asked: str) -> None:
+    """Only one of them would count."""
+    response = web.get(f"/api/v1/{asked}")
+    name = asked.partition("?")[2].partition("=")[0]
+    assert (response.status_code, response.json()["kind"]) == (422, "invalid")
+    assert response.json()["detail"] == f"{name}: it is there 2 times"
+    assert web.get("/api/v1/duplicates?kinds=near&kinds=alike").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["search", "search/layout", "facets", "completion", "duplicates"])
+@pytest.mark.parametrize("typed", ["%ff%fe", "%ED%A0%80", "a+h%f6use"])
+def test_a_query_that_is_not_utf8_is_refused(web: TestClient, path: str, typed: str) -> None:
+    """It was searched with a replacement character in the place of each wrong byte."""
+    response = web.get(f"/api/v1/{path}?q={typed}")
+    assert (response.status_code, response.json()["kind"]) == (422, "invalid")
+    assert response.json()["detail"] == "the query is not UTF-8"
+    assert web.get("/api/v1/search?q=h%C3%B6use+%EF%BF%BD").status_code == 200
+
+
 def test_an_option_that_no_request_has_is_written_as_on_the_command_line() -> None:
     options = Option("include_all", True), Option("model", "mini"), Option("limit")
     text = spelled(Remedy("{}, {}, {}", options), lambda step: f"--{step.name}")  # type: ignore[union-attr]

@@ -20,7 +20,7 @@ from sigseek.web.archive_links import ArchiveLinks
 from sigseek.web.events import Events
 from sigseek.web.index_run import IndexRun
 from sigseek.web.openapi import describe
-from sigseek.web.parameters import refuse_unknown_parameters
+from sigseek.web.parameters import refuse_other_bodies, refuse_unknown_parameters
 from sigseek.web.photos import API
 from sigseek.web.problems import install_problems
 from sigseek.web.readiness import Readiness
@@ -119,7 +119,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
     app.state.named_photos = app.state.uploads
     for router in ROUTERS:
-        needed = [Depends(refuse_unknown_parameters)]
+        needed = [Depends(refuse_unknown_parameters), Depends(refuse_other_bodies)]
         if router in SEARCHING:
             needed.append(turn_among("searching"))
         app.include_router(router, prefix=API, dependencies=needed)

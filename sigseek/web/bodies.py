@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, get_args, get_origin
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.types import Message, Receive
 
 from sigseek.web.form_reader import Form
@@ -20,7 +21,19 @@ SECONDS = 60.0
 """How long such a body may take to arrive."""
 FORM_SECONDS = 300.0
 """How long a form with files may take to arrive."""
-_Model = TypeVar("_Model", bound=BaseModel)
+JSON = "application/json"
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class RequestBody(BaseModel):
+    """The fields that a request sends. Others are refused, because a mistyped one would seem to do
+    nothing, and so are values of another type, such as true for the number 1.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+_Model = TypeVar("_Model", bound=RequestBody)
 
 
 class BoundedBody:
@@ -67,29 +80,46 @@ def too_large(most_bytes: int) -> RequestError:
     )
 
 
+def content_type(request: Request) -> str:
+    """Return the media type of a request's body, without parameters; "" where none is told."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def json_body(request: Request, model: type[_Model]) -> _Model:
     """Return the JSON that a request sends. Raises RequestError for anything else, and
     RequestValidationError for any other than the model's.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    if kind != "application/json":
-        raise RequestError(415, "the request is neither JSON nor a form", "send application/json")
+    if content_type(request) != JSON:
+        raise RequestError(415, "the request is neither JSON nor a form", f"send {JSON}")
     return _valid(model.model_validate_json, await request.body())
 
 
 def form_fields(form: Form, model: type[_Model]) -> _Model:
     """Return what the fields of a form say. Raises RequestValidationError for any other than the
-    model's.
+    model's, and for one that is there twice and is no list.
     """
-    last = {name: values[-1] for name, values in form.fields.items()}
-    return _valid(model.model_validate, last)
+    given: dict[str, object] = {}
+    for name, values in form.fields.items():
+        known = model.model_fields.get(name)
+        is_one = known is None or not takes_several(known.annotation)
+        given[name] = values[0] if is_one and len(values) == 1 else values
+    # All values of a form are texts, also those of numbers.
+    return _valid(partial(model.model_validate, strict=False), given)
+
+
+def takes_several(annotation: object) -> bool:
+    """Return whether a field or a parameter of this type is a list, or a list or None."""
+    return any(get_origin(one) is list for one in (annotation, *get_args(annotation)))
 
 
 def _valid(validate: Callable[[Any], _Model], given: object) -> _Model:
     try:
         return validate(given)
     except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False)) from error
+        mistakes = error.errors(include_url=False)
+        raise RequestValidationError(
+            [{**mistake, "loc": ("body", *mistake["loc"])} for mistake in mistakes]
+        ) from error
 
 
 def form_or(model: type[BaseModel], **fields: dict[str, Any]) -> dict[str, Any]:
@@ -97,9 +127,14 @@ def form_or(model: type[BaseModel], **fields: dict[str, Any]) -> dict[str, Any]:
     fields.
     """
     files = {"type": "array", "items": {"type": "string", "format": "binary"}}
-    form = {"type": "object", "required": ["file"], "properties": {"file": files, **fields}}
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": files, **fields},
+        "additionalProperties": False,
+    }
     content = {
-        "application/json": {"schema": model.model_json_schema()},
+        JSON: {"schema": model.model_json_schema()},
         "multipart/form-data": {"schema": form},
     }
     return {"requestBody": {"required": True, "content": content}}

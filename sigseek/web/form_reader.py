@@ -19,6 +19,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from sigseek.web.problems import RequestError
 
+_FILE = "file"
+"""The name of every file in a form."""
 _MOST_FIELDS = 1_000
 _LONGEST_FIELD = 10_000
 """Bytes of the value of one field."""
@@ -130,7 +132,7 @@ class FormReader:
     def _begin_value(self) -> None:
         """Begin a file or a field, as the headers of the part say."""
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        self._field_name = options.get(b"name", b"").decode("utf-8", "replace")
+        self._field_name = _text(options.get(b"name", b""))
         self._field_value = bytearray()
         if b"filename" not in options:
             self._fields += 1
@@ -139,6 +141,9 @@ class FormReader:
                     413, f"the form has more than {_MOST_FIELDS:,} fields", "send fewer at a time"
                 )
             return
+        if self._field_name != _FILE:
+            found = f"{self._field_name[:100]}: there is no such file here"
+            raise RequestError(422, found, f"send pictures as `{_FILE}`")
         if len(self.form.files) == self._most_files:
             raise RequestError(
                 413, f"there are more files than {self._most_files}", "send fewer at a time"
@@ -164,11 +169,18 @@ class FormReader:
             self._full.append(self._file)
             self._file = None
         else:
-            value = self._field_value.decode("utf-8", "replace")
+            value = _text(self._field_value)
             self.form.fields.setdefault(self._field_name, []).append(value)
 
     def _end(self) -> None:
         self._is_whole = True
+
+
+def _text(content: bytes | bytearray) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(422, "a field of the form is not UTF-8", "send it in UTF-8") from error
 
 
 def _no_form() -> RequestError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from sigseek.library import Library
+from sigseek.web.bodies import RequestBody
 from sigseek.web.context import named_photos, stop_of
 from sigseek.web.problems import RequestError
 
@@ -17,7 +18,7 @@ MOST_LEFT_OUT = 1_000_000_000
 """The most photos or groups that a request may leave out before the first one that it wants."""
 
 
-class Named(BaseModel):
+class Named(RequestBody):
     """Photos by their numbers, or all that match a query."""
 
     ids: list[PhotoNumber] | None = Field(

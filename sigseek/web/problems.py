@@ -45,6 +45,15 @@ _KINDS = {
     503: "unavailable",
 }
 """The kind of a problem that no SigseekError tells."""
+_NO_JSON = "the body cannot be read as JSON"
+_IN_WORDS = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such field here",
+    "model_type": "it should be a JSON object",
+    "model_attributes_type": "it should be a JSON object",
+    "string_pattern_mismatch": "it is not written as it should be",
+}
+"""What is said of mistakes for which Pydantic has words of its own."""
 _DESCRIBED = "the API is described at /api/v1/openapi.json"
 """What to do about a request that no route answers."""
 _MOST_MISTAKES = 5
@@ -135,26 +144,31 @@ def _of_request(request: Request, error: Exception) -> Response:
 
 def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = []
-    for one in error.errors()[:_MOST_MISTAKES]:
-        if one["type"] == "json_invalid":
-            found.append("the body cannot be read as JSON")
-            continue
-        where = [str(part) for part in one["loc"] if part not in ("query", "body", "path")]
-        found.append(f"{'.'.join(where) or 'the body'}: {one['msg'][:1].lower()}{one['msg'][1:]}")
-    return _answer(request, problem_fields(422, "; ".join(found), "invalid", _DESCRIBED))
+    found = "; ".join(map(_in_words, error.errors()[:_MOST_MISTAKES]))
+    return _answer(request, problem_fields(422, found, "invalid", _DESCRIBED))
+
+
+def _in_words(mistake: dict[str, Any]) -> str:
+    """Return which part of a request is not as described, and why."""
+    if mistake["type"] == "json_invalid":
+        return _NO_JSON
+    _, *names = mistake["loc"]  # the first one is where it is: in the body, the query or the path
+    said = _IN_WORDS.get(mistake["type"], mistake["msg"])
+    return f"{'.'.join(map(str, names)) or 'the body'}: {said[:1].lower()}{said[1:]}"
 
 
 def _of_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
-    found, remedy = error.detail, _DESCRIBED
-    if error.status_code == 404:
+    status, found, remedy = error.status_code, error.detail, _DESCRIBED
+    if status == 400 and isinstance(error.__cause__, (ValueError, RecursionError)):
+        status, found = 422, _NO_JSON  # it is not UTF-8, or too deep
+    elif status == 404:
         found = "there is nothing at this address"
-    elif error.status_code == 405:
+    elif status == 405:
         found = f"this address does not answer {request.method}"
-    kind = _KINDS.get(error.status_code, "invalid")
-    return _answer(request, problem_fields(error.status_code, found, kind, remedy), headers)
+    kind = _KINDS.get(status, "invalid")
+    return _answer(request, problem_fields(status, found, kind, remedy), headers)
 
 
 def _of_system(request: Request, error: Exception) -> Response:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from sigseek.errors import Remedy
 from sigseek.library import Library
@@ -15,9 +16,9 @@ from sigseek.results import record_fields
 from sigseek.search.classify import Classification
 from sigseek.search.labels import DEFAULT_TEMPLATE
 from sigseek.web.answers import json_answer
-from sigseek.web.bodies import form_or, json_body
+from sigseek.web.bodies import RequestBody, form_fields, form_or, json_body
 from sigseek.web.context import LibraryInUse, settings_of
-from sigseek.web.form_reader import Form
+from sigseek.web.form_reader import ReceivedFile
 from sigseek.web.named import PhotoNumber
 from sigseek.web.problems import RequestError
 from sigseek.web.remedies import note_fields
@@ -31,17 +32,22 @@ Notes: TypeAlias = tuple[Remedy | str, ...]
 """What there is to say of an answer."""
 
 
-class Labelled(BaseModel):
-    """Photos of the library, and labels to score for them."""
+class Labels(RequestBody):
+    """Labels to score for pictures."""
 
-    ids: list[PhotoNumber] = Field(
-        description="The photos' numbers.", min_length=1, max_length=1_000
-    )
     labels: list[str] = Field(description="The labels.", min_length=1, max_length=1_000)
     template: str = Field(
         DEFAULT_TEMPLATE,
         description="The sentence that each label is put into, in the place of {}.",
         max_length=1_000,
+    )
+
+
+class Labelled(Labels):
+    """Photos of the library, and labels to score for them."""
+
+    ids: list[PhotoNumber] = Field(
+        description="The photos' numbers.", min_length=1, max_length=1_000
     )
 
 
@@ -81,12 +87,14 @@ async def _of_files(request: Request, library: Library) -> dict[str, Any]:
     turns: Turns = request.app.state.decoding
     turns.check()
     async with uploads.receive(request) as form:
-        labels = form.fields.get("labels", [])
-        if not form.files or not labels:
+        if not form.files or "labels" not in form.fields:
             raise RequestError(
                 422, "the form lacks a file or a label", "send pictures as `file` and `labels`"
             )
-        fields, notes = await turns.run(request, lambda stop: _classify(library, form, stop))
+        asked = form_fields(form, Labels)
+        fields, notes = await turns.run(
+            request, lambda stop: _classify(library, form.files, asked, stop)
+        )
         return fields | {"notes": _said(request, notes)}
 
 
@@ -98,14 +106,15 @@ def _classify_known(
     return found, library.checkpoint_notes
 
 
-def _classify(library: Library, form: Form, stop: Stop) -> tuple[dict[str, Any], Notes]:
+def _classify(
+    library: Library, files: Sequence[ReceivedFile], asked: Labels, stop: Stop
+) -> tuple[dict[str, Any], Notes]:
     """Return the scores of the labels for each file and why some have none, and notes on them."""
-    (template, *_) = form.fields.get("template", [DEFAULT_TEMPLATE])
     problems: dict[str, str] = {}
     found = library.classify(
-        [file.path for file in form.files],
-        form.fields["labels"],
-        template,
+        [file.path for file in files],
+        asked.labels,
+        asked.template,
         skip_unusable=True,
         listener=_Noting(problems),
         stop=stop,
@@ -114,12 +123,12 @@ def _classify(library: Library, form: Form, stop: Stop) -> tuple[dict[str, Any],
     fields = {
         "photos": [
             {"name": file.name, "scores": scores[str(file.path)]}
-            for file in form.files
+            for file in files
             if str(file.path) in scores
         ],
         "failed": [
             {"name": file.name, "reason": problems[str(file.path)]}
-            for file in form.files
+            for file in files
             if str(file.path) in problems
         ],
     }

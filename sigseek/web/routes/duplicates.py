@@ -7,13 +7,14 @@ from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from sigseek.library import Library
 from sigseek.results import duplicates_headline, record_fields
 from sigseek.search.duplicates.results import KINDS, DuplicateGroup, DuplicateKind
 from sigseek.search.errors import QueryError, printable
 from sigseek.web.answers import json_answer
+from sigseek.web.bodies import RequestBody
 from sigseek.web.changes import MayChange
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.index_run import IndexRun
@@ -103,7 +104,7 @@ def _groups(library: Library, groups: tuple[DuplicateGroup, ...]) -> list[dict[s
     ]
 
 
-class Decisions(BaseModel):
+class Decisions(RequestBody):
     """What a person says of photos."""
 
     not_duplicates: list[PhotoNumber] = Field(

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from sigseek.library import Library
 from sigseek.web.answers import json_answer
-from sigseek.web.bodies import form_or, json_body
+from sigseek.web.bodies import RequestBody, form_fields, form_or, json_body
 from sigseek.web.context import LibraryInUse
 from sigseek.web.problems import RequestError
 from sigseek.web.sent_picture_models import Embeddings
@@ -27,7 +27,7 @@ MOST_TEXTS = 1_000
 Floats = npt.NDArray[np.float32]
 
 
-class Texts(BaseModel):
+class Texts(RequestBody):
     """Texts that are embedded."""
 
     texts: list[str] = Field(
@@ -92,6 +92,7 @@ async def _of_files(
     async with uploads.receive(request) as form:
         if not form.files:
             raise RequestError(422, "the form has no file", "send pictures as `file`")
+        form_fields(form, RequestBody)
         paths = [file.path for file in form.files]
         embeddings, reasons = await turns.run(
             request, lambda stop: library.embed_photos(paths, stop=stop)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from sigseek.operations.system_folders import is_system_folder
 from sigseek.results import counted, record_fields
 from sigseek.web.answers import json_answer
+from sigseek.web.bodies import RequestBody
 from sigseek.web.changes import BrowsedRoots, MayChange, directories_in, directory_below
 from sigseek.web.context import LibraryInUse
 from sigseek.web.folder_models import AddedFolder, Directories, Folders, ForgottenAnswer
@@ -47,14 +49,16 @@ def directories(request: Request, roots: BrowsedRoots, path: PathOfDirectory = "
     return json_answer(request, fields)
 
 
+class ChosenDirectory(RequestBody):
+    """A directory that becomes a folder of the library."""
+
+    path: str = Field(description="An absolute path.", max_length=4_096)
+
+
 @router.post("/folders", summary="Add a folder", responses={200: {"model": AddedFolder}})
-def add_folder(
-    request: Request,
-    roots: BrowsedRoots,
-    path: Annotated[str, Body(embed=True, description="An absolute path.", max_length=4_096)],
-) -> Response:
+def add_folder(request: Request, roots: BrowsedRoots, added: ChosenDirectory) -> Response:
     """Have the next indexing run add the folder to the library. `POST index` begins one."""
-    directory = directory_below(path, roots)
+    directory = directory_below(added.path, roots)
     if is_system_folder(directory):
         raise RequestError(
             400,

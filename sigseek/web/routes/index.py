@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 
 from sigseek.web.answers import json_answer, shortener
+from sigseek.web.bodies import RequestBody
 from sigseek.web.changes import MayChange, check_may_browse, directory_below
 from sigseek.web.context import LibraryInUse, SettingsInUse
 from sigseek.web.events import Events
@@ -28,6 +30,17 @@ def state(request: Request) -> Response:
     return json_answer(request, run.state())
 
 
+class Indexing(RequestBody):
+    """The folders of an indexing run."""
+
+    folders: list[Annotated[str, Field(max_length=4_096)]] = Field(
+        [],
+        description="Absolute paths, of folders of the library or of directories that may be added."
+        " Without any, all folders are indexed.",
+        max_length=1_000,
+    )
+
+
 @router.post(
     "/index",
     status_code=202,
@@ -36,18 +49,7 @@ def state(request: Request) -> Response:
     responses={202: {"model": RunState}},
 )
 def start(
-    request: Request,
-    library: LibraryInUse,
-    settings: SettingsInUse,
-    folders: Annotated[
-        list[Annotated[str, Body(max_length=4_096)]],
-        Body(
-            embed=True,
-            description="Absolute paths, of folders of the library or of directories that may be "
-            "added. Without any, all folders are indexed.",
-            max_length=1_000,
-        ),
-    ] = [],  # noqa: B006 - FastAPI copies it
+    request: Request, library: LibraryInUse, settings: SettingsInUse, asked: Indexing
 ) -> Response:
     """Begin a run that brings the library up to date with the folders. `GET events` tells how it
     goes. One run goes on at a time.
@@ -55,7 +57,7 @@ def start(
     run: IndexRun = request.app.state.index_run
     known = tuple(map(Path, library.folders()))
     chosen = []
-    for folder in folders:
+    for folder in asked.folders:
         if Path(folder) in known or run.is_added(Path(folder)):
             chosen.append(Path(folder))
         else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
+from pydantic import Field
 
+from sigseek.web.bodies import RequestBody
 from sigseek.web.problems import RequestError
 from sigseek.web.security import address_of, check_tries, login_of
 from sigseek.web.tokens import LOGIN_SECONDS, Tokens
@@ -13,11 +15,14 @@ from sigseek.web.tokens import LOGIN_SECONDS, Tokens
 router = APIRouter(tags=["login"])
 
 
+class Login(RequestBody):
+    """What a login presents."""
+
+    token: str = Field(description="The server's token.", max_length=1000)
+
+
 @router.post("/login", status_code=204, summary="Log in with the token")
-def log_in(
-    request: Request,
-    token: Annotated[str, Form(description="The server's token.", max_length=1000)] = "",
-) -> Response:
+def log_in(request: Request, login: Annotated[Login, Form()]) -> Response:
     """Set a cookie that lets the browser in. A browser's form is led to the page; programs get an
     empty answer. A server without a token lets everybody in and sets no cookie.
     """
@@ -26,7 +31,7 @@ def log_in(
     if not tokens.needed:
         return _done(is_form)
     check_tries(tokens, address_of(request.scope))
-    if not tokens.fits(token, address_of(request.scope)):
+    if not tokens.fits(login.token, address_of(request.scope)):
         raise RequestError(
             303 if is_form else 401,
             "the token is wrong",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from sigseek.answers import LIKENESS_LEGEND
 from sigseek.indexer.errors import DecodeError
 from sigseek.library import Library
 from sigseek.progress import Stop
 from sigseek.web.answers import json_answer
-from sigseek.web.bodies import form_fields, form_or, json_body
+from sigseek.web.bodies import RequestBody, form_fields, form_or, json_body
 from sigseek.web.context import LibraryInUse, named_photos, settings_of
 from sigseek.web.models import Similar
 from sigseek.web.named import PhotoNumber
@@ -20,23 +22,36 @@ from sigseek.web.photos import photos_json
 from sigseek.web.problems import RequestError
 from sigseek.web.remedies import note_fields
 from sigseek.web.routes.uploads import only_file
-from sigseek.web.uploads import Uploads, unusable
+from sigseek.web.uploads import PREFIX, Uploads, unusable
 from sigseek.web.work import Turns
 
 router = APIRouter(tags=["search"])
 
 
-class Part(BaseModel):
+class Part(RequestBody):
     """Which of the photos are wanted."""
 
     limit: int = Field(50, description="The most photos, 1 to 1000.", ge=1, le=1000)
     offset: int = Field(0, description="How many photos to leave out first.", ge=0, le=1_000_000)
 
 
+UploadName = Annotated[str, Field(pattern=f"^{PREFIX}")]
+
+
+def _number_or_upload(given: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Return a valid name of a photo. Pydantic would tell of any other once for each type."""
+    try:
+        return check(given)
+    except ValidationError as error:
+        raise PydanticCustomError(
+            "photo_name", "it should be a photo's number or the name of an upload, upload-TOKEN"
+        ) from error
+
+
 class Likeness(Part):
     """The photo that others are compared with."""
 
-    id: PhotoNumber | str = Field(
+    id: Annotated[PhotoNumber | UploadName, WrapValidator(_number_or_upload)] = Field(
         description='The photo\'s number, or "upload-TOKEN" for a picture that was uploaded.'
     )
 

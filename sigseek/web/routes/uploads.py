@@ -11,6 +11,7 @@ from sigseek.errors import SigseekError
 from sigseek.library import Library
 from sigseek.progress import Stop
 from sigseek.web.answers import json_answer
+from sigseek.web.bodies import RequestBody, form_fields
 from sigseek.web.context import LibraryInUse
 from sigseek.web.form_reader import Form, ReceivedFile
 from sigseek.web.photos import API
@@ -30,6 +31,7 @@ FORM_OF_ONE_FILE = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {"file": {"type": "string", "format": "binary"}},
+                    "additionalProperties": False,
                 }
             }
         },
@@ -51,6 +53,7 @@ async def upload(request: Request, library: LibraryInUse) -> Response:
     turns.check()
     async with uploads.receive(request, most_files=1) as form:
         file = only_file(form)
+        form_fields(form, RequestBody)
         thumbnail = await turns.run(request, lambda stop: _thumbnail(library, file, stop))
         token = uploads.keep(file, thumbnail)
     address = f"{API}/uploads/{token}/thumbnail"
