@@ -53,6 +53,12 @@ class TooLargeError(UndecidedError):
         self.pixels = pixels
 
 
+class DecoderError(SigseekError):
+    """No process that decodes photos can be started, so none of them says anything."""
+
+    kind = ErrorKind.UNAVAILABLE
+
+
 class LargePhotoError(Exception):
     """A photo of more pixels than the caller wants to decode now."""
 

@@ -26,6 +26,7 @@ from sigseek.indexer.earlier_digests import EarlierDigests
 from sigseek.indexer.errors import (
     ChangedError,
     DecodeError,
+    DecoderError,
     FolderError,
     SilentDiskError,
     TooLargeError,
@@ -188,7 +189,7 @@ class FolderIngest:
             hashed = []
             for file, read in group:
                 if isinstance(read, Exception):
-                    self._check_the_disk(read)
+                    self._check_cause(read)
                     # a file that is too large was not read, but its size tells that it is no photo
                     nothing = FileDigest(b"", b"", file.size, file.mtime_ns, None)
                     held = nothing if isinstance(read, TooLargeError) else None
@@ -222,10 +223,13 @@ class FolderIngest:
     def _digest(self, file: FoundFile) -> FileDigest:
         return digest_file(Path(self._folder.path, file.path), self._readers.give_sign_of_life)
 
-    def _check_the_disk(self, error: Exception) -> None:
+    def _check_cause(self, error: Exception) -> None:
         """Raise FolderError when a file could not be read because the whole folder is not there any
-        more, or its disk gives nothing of any file: its drive or server is gone.
+        more, or its disk gives nothing of any file: its drive or server is gone. An error that is
+        about no file is raised, too.
         """
+        if isinstance(error, DecoderError):
+            raise error
         if isinstance(error, SilentDiskError):
             self._silent += 1
             if self._silent >= disk.MOST_SILENT:
@@ -275,7 +279,7 @@ class FolderIngest:
             self._renewed.add(known.id)
             self._changes.add_renewed(content, known, decoded)
             return
-        self._check_the_disk(decoded)
+        self._check_cause(decoded)
         for file, read in content.files:
             self._changes.add_known(file, read, known.id)
 
@@ -306,7 +310,7 @@ class FolderIngest:
                 (failed if same else content.files).append(one)
         if not content.files:
             del self._waiting[content.picture]
-        self._check_the_disk(error)
+        self._check_cause(error)
         for file, read in failed:
             self._changes.add_failure(file, error, read if of_content else None)
         return bool(content.files)

@@ -22,9 +22,10 @@ from sqlalchemy import Engine, event
 
 from sigseek.errors import StoppedError
 from sigseek.indexer import FolderError, Indexer, IndexReport, check_folder, ingest
+from sigseek.indexer.decoding import worker_pool
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
-from sigseek.indexer.errors import UndecidedError
+from sigseek.indexer.errors import DecoderError, UndecidedError
 from sigseek.indexer.map_ahead import map_ahead, map_ahead_together
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip import Preprocessing
@@ -791,6 +792,21 @@ def test_processes_that_somebody_kills_cost_no_photo(library: Library, folder: P
     assert library.index(folder).failed == 0
     library.check(folder)
     assert set(psutil.Process().children()) <= others, "none is left, not as a zombie either"
+
+
+@pytest.mark.usefixtures("own_workers")
+def test_where_nothing_can_be_decoded_no_photo_is_to_blame(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(worker_pool, "_start_process", refuse)
+    with pytest.raises(DecoderError, match=r"cannot be started \(Permission denied\); check that"):
+        library.index(folder)
+    assert library.catalog.failures() == []
+    monkeypatch.undo()
+    assert library.index(folder).added == 40
 
 
 @pytest.mark.parametrize("whole_first", [True, False])

@@ -5,6 +5,7 @@ They are not the processes of multiprocessing, which import the program's main m
 script that indexes without `if __name__ == "__main__"` would start itself over and over.
 """
 
+import errno
 import os
 import pickle
 import signal
@@ -18,7 +19,13 @@ from types import TracebackType
 from typing import IO, Any, Self, TypeVar, TypeVarTuple
 
 from sigseek.indexer.decoding.limits import Limits
-from sigseek.indexer.errors import DecodeError, SlowError, TooLargeError, UndecidedError
+from sigseek.indexer.errors import (
+    DecodeError,
+    DecoderError,
+    SlowError,
+    TooLargeError,
+    UndecidedError,
+)
 
 _Out = TypeVar("_Out")
 _Arguments = TypeVarTuple("_Arguments")
@@ -46,6 +53,8 @@ _DYING = 5.0
 """Seconds that a killed process may take to end. A process that waits for a dead disk does not end
 before the disk answers, and is left behind.
 """
+_FOR_NOW = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
+"""Errors of a process that cannot be started now, and perhaps a moment later."""
 _FROM_OUTSIDE = {
     -getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 }
@@ -175,7 +184,13 @@ class _Worker:
         try:
             self._process = _start_process()
         except OSError as error:
-            raise _not_started(error.strerror or str(error)) from error
+            reason = error.strerror or str(error)
+            if error.errno in _FOR_NOW:
+                raise _not_started(reason) from error
+            raise DecoderError(
+                f"photos cannot be decoded, because {sys.executable} cannot be started ({reason})",
+                "check that this user may run it",
+            ) from error
         assert self._process.stdin
         assert self._process.stdout
         self._tasks = self._process.stdin
