@@ -24,8 +24,8 @@ JUDGED = 100
 
 @dataclass(frozen=True)
 class JudgedText:
-    """The model of a text in one library. It makes a probability of the text's cosine to a photo,
-    which is the product of both answers.
+    """The model of a text in one library. It makes a probability of the text's cosine to a photo:
+    that the library shows anything of the text, times that the photo shows it then.
     """
 
     confidence: float | None

@@ -33,8 +33,8 @@ evidence, and a tenth where 20 of them do.
 """
 
 _BY_CHANCE = 0.98
-"""The share of the absent texts that find less than what may be there by chance. Like the others it
-was chosen on drawings.
+"""The share of the absent texts that find less than what may be there by chance. This share, the
+chance and the steepness were chosen on drawings.
 """
 _MANY_PHOTOS = 5000
 """So many photos show what chance can find. Fewer photos find less by chance, but one photo of them

@@ -18,7 +18,9 @@ Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
 TermModel = Callable[[Floats], Doubles]
-"""A function from cosines, of any shape, to probabilities, 0 to 1. It never falls."""
+"""A function from cosines, of any shape, to probabilities, 0 to 1. A higher cosine never has a
+lower probability.
+"""
 
 _FEWEST = 2
 

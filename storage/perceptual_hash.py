@@ -108,9 +108,9 @@ def variant_bits(sketches: Sketches, shape: float) -> Bits:
 
 
 def turn(degrees: float, shape: float) -> tuple[float, float, float, float]:
-    """Return where the picture turned by so much shows the place (x, y) of the picture, both from
-    -1 to 1: at (a x + b y, c x + d y) of these a, b, c and d. `shape` is its height as a share of
-    its width.
+    """Return a, b, c and d of the map that turns a picture by so many degrees: what was at (x, y)
+    is then at (a x + b y, c x + d y). All places are from -1 to 1. `shape` is the picture's height
+    as a share of its width.
     """
     sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
     return float(cosine), float(-sine * shape), float(sine / shape), float(cosine)

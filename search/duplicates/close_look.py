@@ -75,9 +75,11 @@ CROP_LIKENESS = 0.95
 CROP_DETAIL = 0.85, 0.8
 """The least likeness of their detail, and of their finest detail."""
 FRAMED_DETAIL = 0.8, 0.75
-"""The same if one has a frame that was left out, which is found to a hundredth of a picture."""
+"""The least likeness of the detail and of the finest detail of a picture and one whose frame was
+left out. The frame is found to a hundredth of a picture.
+"""
 TURNED_DETAIL = 0.86, 0.83
-"""The same for pictures that are turned a little."""
+"""The least likeness of the detail and of the finest detail of pictures turned a little."""
 _LEAST = (
     min(LIKENESS, CROP_LIKENESS),
     min(_TINY_DETAIL, MARKED_DETAIL, CROP_DETAIL[0], FRAMED_DETAIL[0], TURNED_DETAIL[0]),
@@ -92,22 +94,26 @@ DIFFERENCE = 1.5
 shots of a scene something mostly moves, and there whole parts differ more.
 """
 TURNED_DIFFERENCE = 2.4
-"""The same for pictures that are turned a little, whose corners show something else."""
+"""The greatest difference of a part of a picture that is turned a little, and whose corners so show
+something else.
+"""
 _STILL_CHANGE = 1.4
 """How much two pictures of the same frame may differ in a place, where 1 is what coding and
 sampling may make, though nothing has changed between them.
 """
 _TINY_CHANGE = 1.9
-"""The same if one of them is tiny."""
+"""How much a tiny picture and another one of the same frame may differ in a place."""
 _MOVED_CHANGE = 2.0
-"""The same for crops and pictures that are turned, whose pixels are no more those of the other one.
+"""How much crops and pictures that are turned may differ in a place from the whole one, though
+nothing has changed. Their pixels lie between those of the whole one.
 """
 _STRAIGHT = math.radians(0.3), math.radians(0.6), 1.012
 """How far a crop may seem to be turned, slanted and stretched, because this is measured inexactly.
 A camera in a hand turns more from one shot to the next.
 """
 _FRAMED_STRAIGHT = math.radians(0.35), math.radians(0.7), 1.03
-"""The same if one has a frame that was left out."""
+"""How far a picture may seem to be turned, slanted and stretched in one whose frame was left out.
+"""
 _LEAST_TURN = math.radians(0.7)
 _CENTRED = 0.02
 """How far the middle of a turned picture may be from that of the other one, where 2 is a whole

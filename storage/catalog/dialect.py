@@ -73,7 +73,9 @@ class Dialect(Protocol):
 
     @property
     def fitted_to(self) -> str | None:
-        """The same, if the file was made on it or fitted to it when it was opened."""
+        """The type of that file system, if the file was made on it or fitted to it when it was
+        opened.
+        """
         ...
 
     @property

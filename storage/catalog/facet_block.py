@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SHIFT = 14
-"""A block is about the photos whose ids have the same bits above so many."""
+"""A block is about the photos whose ids are equal but for the lowest 14 bits."""
 PHOTOS = 1 << SHIFT
 """The most photos of a block. Counting a block takes nearly the same time however many photos it
 has, so fewer and larger blocks are faster. But it is made again after one photo has changed, which

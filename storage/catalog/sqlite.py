@@ -97,7 +97,9 @@ class SqliteDialect:
         because processes must share memory for it.
         """
         self.fitted_to: str | None = None
-        """The same, if the file was made, or taken out of WAL mode, for it just now."""
+        """The type of that file system, if the file was made on it, or taken out of WAL mode for
+        it, when it was opened.
+        """
         self._in_use: _FileId | None = None
         """What `_IN_USE` has of this dialect."""
         self._watching = threading.Lock()

@@ -6,6 +6,7 @@ from sigseek.storage.catalog.tables import DISTINCT_PAIR, FILE, NEAR_PAIR, PHOTO
 from sigseek.storage.records.photos import DateSource
 
 TO_THE_SECOND = len("2016-12-24T10:02:17")
+"""The length of a time that is known to the second."""
 
 
 def photos_with_copies() -> Select[int]:

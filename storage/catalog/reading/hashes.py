@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Select, exists, func, select
 
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.duplicates import TO_THE_SECOND, photos_with_copies
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import DISTINCT_PAIR, FILE, NEAR_PAIR, PHOTO, SKETCH
 from sigseek.storage.records.photos import DateSource
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
     from sigseek.storage.records.hashes import SketchTable
 
-_TO_THE_SECOND = len("2016-12-24T10:02:17")
 _FETCHED = 2_000
 """Rows that are fetched together."""
 
@@ -98,14 +98,8 @@ class HashReader(Reader):
 
     def photos_with_copies(self) -> list[int]:
         """Return the photos, ascending, that several files held at the last run."""
-        held = (
-            select(FILE.c.photo_id)
-            .where(FILE.c.missing_since.is_(None))
-            .group_by(FILE.c.photo_id)
-            .having(func.count() > 1)
-        )
         with self._connect() as connection:
-            return list(connection.scalars(held.order_by(FILE.c.photo_id)))
+            return list(connection.scalars(photos_with_copies().order_by(FILE.c.photo_id)))
 
     def photos_with_files(self) -> Ids:
         """Return the ids (n,), ascending, of the photos that a file held at the last run."""
@@ -146,7 +140,7 @@ class HashReader(Reader):
             )
             if source == DateSource.EXIF_ORIGINAL.value
             and taken_at is not None
-            and len(taken_at) >= _TO_THE_SECOND
+            and len(taken_at) >= TO_THE_SECOND
         }
 
     def count_photos_not_compared(self) -> int:
