@@ -82,6 +82,49 @@ def test_lines_hold_the_hits_and_then_the_answer(web: TestClient) -> None:
     assert last == {"answer": answer}
 
 
+@pytest.mark.parametrize(
+    ("accept", "lines"),
+    [
+        ("application/x-ndjson", True),
+        ("Application/X-NDJSON; q=0.5", True),
+        ("application/json, application/x-ndjson", True),
+        ("application/x-ndjson, */*;q=0.8", True),
+        ("application/x-ndjson;q=0", False),
+        ("application/json, application/x-ndjson;q=0.1", False),
+        ("application/x-ndjson;q=0.5, */*", False),
+        ("*/*", False),
+        ("image/png", False),
+        ("", False),
+    ],
+)
+def test_lines_come_where_they_are_wanted_rather_than_json(
+    web: TestClient, accept: str, lines: bool
+) -> None:
+    response = web.get("/api/v1/search?limit=1", headers={"Accept": accept})
+    kind = "application/x-ndjson" if lines else "application/json"
+    assert response.headers["content-type"].partition(";")[0] == kind
+    assert response.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [
+        ("tags", "OPTIONS", "GET, HEAD, POST"),
+        ("index", "PUT", "GET, HEAD, POST, DELETE"),
+        ("zip", "GET", "POST"),
+        ("events", "HEAD", "GET"),
+        ("photos/1/original", "POST", "GET, HEAD"),
+        ("openapi.json", "POST", "GET, HEAD"),
+        ("../../page/look.css", "POST", "GET, HEAD"),
+    ],
+)
+def test_all_methods_of_an_address_are_told(
+    web: TestClient, path: str, method: str, allowed: str
+) -> None:
+    response = web.request(method, f"/api/v1/{path}", headers={"X-Sigseek": "1"})
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
 def test_an_error_of_a_query_tells_its_column(web: TestClient) -> None:
     response = web.get("/api/v1/search", params={"q": "a dog AND"})
     assert response.status_code == 400

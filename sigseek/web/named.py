@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import Field
 
 from sigseek.library import Library
+from sigseek.operations.originals import no_photo
 from sigseek.web.bodies import RequestBody
 from sigseek.web.context import named_photos, stop_of
 from sigseek.web.problems import RequestError
@@ -30,12 +31,19 @@ class Named(RequestBody):
 
 
 def named_ids(request: Request, library: Library, named: Named) -> list[int]:
-    """Return the ids of the photos. Raises RequestError unless they are named in one way."""
+    """Return the ids of the photos. Raises RequestError unless they are named in one way, and
+    QueryError for an id that the library does not have.
+    """
     if (named.ids is None) == (named.query is None):
         found = "no photos" if named.ids is None else "photos in two ways"
         raise RequestError(422, f"the request names {found}", "send either ids or query")
     if named.ids is not None:
-        return named.ids
+        ids = list(dict.fromkeys(named.ids))
+        known = library.pictures(ids)
+        for id_ in ids:
+            if id_ not in known:
+                raise no_photo(id_)
+        return ids
     query = (named.query or "").strip()
     names, stop = named_photos(request), stop_of(request)
     if not query:

@@ -15,6 +15,7 @@ from sigseek.search.errors import QuerySyntaxError, UnknownTagError
 from sigseek.search.tokens import length_at
 from sigseek.web.answers import json_answer
 from sigseek.web.context import settings_of
+from sigseek.web.methods import methods_at
 from sigseek.web.remedies import remedy_fields
 
 _STATUS = {
@@ -167,6 +168,7 @@ def _of_framework(request: Request, error: Exception) -> Response:
         found = "there is nothing at this address"
     elif status == 405:
         found = f"this address does not answer {request.method}"
+        headers["Allow"] = ", ".join(methods_at(request))
     kind = _KINDS.get(status, "invalid")
     return _answer(request, problem_fields(status, found, kind, remedy), headers)
 

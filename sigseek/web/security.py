@@ -22,6 +22,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sigseek.web.bodies import FORM_SECONDS, MOST_BYTES, SECONDS, BoundedBody, too_large
+from sigseek.web.methods import WITHOUT_HEAD
 from sigseek.web.problems import RequestError
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
@@ -44,10 +45,6 @@ _OPEN = ("/login", _LOGIN, "/api/v1/health/live", "/api/v1/health/ready")
 """What is answered without a token. Whoever has none is told little by the last one."""
 _TAKE_FILES = ("/api/v1/uploads", "/api/v1/classify", "/api/v1/embed", "/api/v1/similar")
 """What takes forms with files."""
-_WITHOUT_HEAD = ("/api/v1/events", "/api/v1/zip/")
-"""HEAD is not answered at addresses that begin so: events never end, and a link to an archive can
-be used only once.
-"""
 _OF_PAGE = ("/", "/login")
 """Addresses that a link on another site may lead to."""
 _OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -96,7 +93,7 @@ class Guard:
         except RequestError as error:
             await _refuse(error, send_safely)
         else:
-            if scope["method"] == "HEAD" and not scope["path"].startswith(_WITHOUT_HEAD):
+            if scope["method"] == "HEAD" and not scope["path"].startswith(WITHOUT_HEAD):
                 # The server sends no body to a HEAD, whatever the app gives it.
                 scope = {**scope, "method": "GET"}
             try:

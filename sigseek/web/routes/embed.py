@@ -14,6 +14,7 @@ from pydantic import Field
 from sigseek.library import Library
 from sigseek.web.answers import json_answer
 from sigseek.web.bodies import RequestBody, form_fields, form_or, json_body
+from sigseek.web.conditions import VARY, prefers
 from sigseek.web.context import LibraryInUse
 from sigseek.web.problems import RequestError
 from sigseek.web.sent_picture_models import Embeddings
@@ -58,11 +59,13 @@ async def embed(request: Request, library: LibraryInUse) -> Response:
         turns: Turns = request.app.state.searching
         texts = (await json_body(request, Texts)).texts
         rows = list(await turns.run(request, lambda stop: library.embed_texts(texts, stop=stop)))
-    if NPY in request.headers.get("accept", ""):
+    if prefers(request, NPY):
         if failed:
             found = f"{failed[0]['name']} cannot be used ({failed[0]['reason']})"
             raise RequestError(422, found, "leave it out, or ask for JSON")
-        return Response(_npy([row for row in rows if row is not None]), media_type=NPY)
+        return Response(
+            _npy([row for row in rows if row is not None]), media_type=NPY, headers=VARY
+        )
     # A thousand embeddings take a moment to be written as JSON, in which others must be answered.
     return await run_in_threadpool(_answer, request, library, rows, failed)
 
@@ -79,7 +82,7 @@ def _answer(
         "embeddings": [None if row is None else row.tolist() for row in rows],
         "failed": failed,
     }
-    return json_answer(request, fields)
+    return json_answer(request, fields, headers=VARY)
 
 
 async def _of_files(

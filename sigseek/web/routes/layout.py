@@ -6,8 +6,10 @@ import hashlib
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
+from starlette.datastructures import Headers
 
 from sigseek.operations.layout import Layout
+from sigseek.web.conditions import is_known
 from sigseek.web.context import LibraryInUse, named_photos, stop_of
 from sigseek.web.routes.search import AskedFor
 
@@ -47,7 +49,7 @@ def layout(request: Request, library: LibraryInUse, asked: AskedFor) -> Response
     body = packed(found)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
+    if is_known(request, Headers(headers)):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/octet-stream", headers=headers)
 

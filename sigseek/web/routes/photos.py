@@ -6,10 +6,12 @@ import os
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.datastructures import Headers
 
 from sigseek.operations.thumbnails import Thumbnail
 from sigseek.results import record_fields
 from sigseek.web.answers import json_answer
+from sigseek.web.conditions import is_known
 from sigseek.web.context import LibraryInUse
 from sigseek.web.files import PhotoFileResponse
 from sigseek.web.models import Photos, WholePhoto
@@ -106,6 +108,7 @@ def derived(request: Request, library: LibraryInUse, photo_id: PhotoId) -> Respo
     responses={
         200: {"content": {"*/*": {}}},
         206: {"description": "A part, as Range asks for.", "content": {"*/*": {}}},
+        304: {"description": "The caller has it already."},
         416: {
             "description": "Range asks for what is not there.",
             "content": {
@@ -115,6 +118,7 @@ def derived(request: Request, library: LibraryInUse, photo_id: PhotoId) -> Respo
     },
 )
 def original(
+    request: Request,
     library: LibraryInUse,
     photo_id: PhotoId,
     download: Annotated[bool, Query(description="Whether it is to be saved, not shown.")] = False,
@@ -125,19 +129,24 @@ def original(
     # Whatever could run in the browser, as SVG can, is none of these and only saved.
     media_type = SHOWN_BY_BROWSERS.get(form)
     shown = media_type is not None and not download
-    return PhotoFileResponse(
+    answer = PhotoFileResponse(
         path,
+        stat_result=path.stat(),
         media_type=media_type or "application/octet-stream",
         filename=os.fsencode(path.name).decode("utf-8", "replace"),
         content_disposition_type="inline" if shown else "attachment",
         headers={"Cache-Control": "private, no-cache"},
     )
+    if is_known(request, answer.headers):
+        kept = ("ETag", "Last-Modified", "Cache-Control")
+        return Response(status_code=304, headers={name: answer.headers[name] for name in kept})
+    return answer
 
 
 def _picture(request: Request, found: Thumbnail, *, immutable: bool) -> Response:
     """Return the picture, or 304 where the caller has it already."""
     tag = f'"{found.digest[:32]}-{found.size or "full"}"'
     headers = {"ETag": tag, "Cache-Control": _FOREVER if immutable else "private, no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
+    if is_known(request, Headers(headers)):
         return Response(status_code=304, headers=headers)
     return Response(found.data, media_type=found.media_type, headers=headers)

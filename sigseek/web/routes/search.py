@@ -12,6 +12,7 @@ from sigseek.library import Library
 from sigseek.results import counted, json_line, summary_fields
 from sigseek.search.results import SearchResults
 from sigseek.web.answers import json_answer, shortener
+from sigseek.web.conditions import VARY, prefers
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.models import SearchAnswer
 from sigseek.web.named import MOST_LEFT_OUT
@@ -134,11 +135,13 @@ def search(
     if found.best and best is None:
         (best,) = photos_json(library, [found.best])
     fields = _answer_fields(request, asked, found, said) | {"best": best}
-    if NDJSON in request.headers.get("accept", ""):
+    if prefers(request, NDJSON):
         shorten = shortener(request)
         lines = [*map(json_line, hits), json_line({"answer": fields})]
-        return Response(shorten("".join(f"{line}\n" for line in lines)), media_type=NDJSON)
-    return json_answer(request, {"query": fields.pop("query"), "hits": hits} | fields)
+        return Response(
+            shorten("".join(f"{line}\n" for line in lines)), media_type=NDJSON, headers=VARY
+        )
+    return json_answer(request, {"query": fields.pop("query"), "hits": hits} | fields, headers=VARY)
 
 
 def _answer_fields(
