@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -72,6 +73,41 @@ def test_every_answer_in_json_has_a_model(description: dict[str, object]) -> Non
                 if told is not None and "$ref" not in told.get("schema", {}):
                     without.append(f"{method} {path}: {status}")
     assert without == []
+
+
+def test_a_client_that_is_made_of_the_description_knows_what_to_send(
+    description: dict[str, Any],
+) -> None:
+    schemes = description["components"]["securitySchemes"]
+    assert schemes["token"]["scheme"] == "bearer"
+    assert schemes["cookie"]["in"] == "cookie"
+    assert description["security"] == [{}, {"token": []}, {"cookie": []}]
+    needing = {
+        f"{method} {path.removeprefix('/api/v1/')}"
+        for path, operations in description["paths"].items()
+        for method, operation in operations.items()
+        if any(one["name"] == "X-Sigseek" for one in operation.get("parameters", []))
+    }
+    changes = {
+        f"{method} {path.removeprefix('/api/v1/')}"
+        for path, operations in description["paths"].items()
+        for method in operations
+        if method != "get"
+    }
+    assert changes - needing == {"post login"}
+    assert needing <= changes
+
+
+def test_limits_are_described_as_they_are(description: dict[str, Any]) -> None:
+    thumbnail = description["paths"]["/api/v1/photos/{photo_id}/thumbnail"]["get"]
+    id_, size = thumbnail["parameters"][:2]
+    assert id_["schema"]["maximum"] == 9_223_372_036_854_775_807
+    assert "e+18" not in COMMITTED.read_text(encoding="utf-8")
+    name = size["schema"]["$ref"].rpartition("/")[2]
+    assert description["components"]["schemas"][name]["enum"] == [320, 1280]
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            assert "405" in operation["responses"]
 
 
 _LONGEST = 120

@@ -89,7 +89,9 @@ class Problem(Answer):
     detail: str
     """What was found."""
     kind: str
-    """The kind, such as "not found", "invalid", "busy", "damaged", "unavailable", "unsupported"."""
+    """The kind: "not found", "invalid", "busy", "damaged", "unavailable", "unsupported",
+    "unauthorized", "forbidden", "not allowed", "too large" or "misdirected".
+    """
     remedy: Remedy | None
     """What can be done about it."""
     column: int | None

@@ -13,8 +13,10 @@ from sigseek.web.bodies import RequestBody
 from sigseek.web.context import named_photos, stop_of
 from sigseek.web.problems import RequestError
 
-PhotoNumber = Annotated[int, Field(ge=1, le=2**63 - 1)]
-"""The number of a photo in a request. Databases have no larger ones."""
+LARGEST_ID = 2**63 - 1
+"""The largest number of a photo. Databases have no larger ones."""
+PhotoNumber = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+"""The number of a photo in a request."""
 MOST_LEFT_OUT = 1_000_000_000
 """The most photos or groups that a request may leave out before the first one that it wants."""
 

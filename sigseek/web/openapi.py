@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from sigseek.web.models import Problem
+from sigseek.web.named import LARGEST_ID
+from sigseek.web.security import CHANGES, LOGIN
 
 _MEDIA_TYPE = "application/problem+json"
 _PROBLEMS = {
@@ -18,6 +20,7 @@ _PROBLEMS = {
     401: "The token is missing or wrong.",
     403: "The request comes from another site's page, lacks X-Sigseek, or the server is read-only.",
     404: "Something that was named does not exist.",
+    405: "The address does not answer this method; Allow names those that it answers.",
     408: "The body of the request took too long to arrive.",
     409: "Another process is using it.",
     413: "What was sent is too large.",
@@ -42,15 +45,52 @@ def describe(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
         )
         _add_problems(schema)
-        app.openapi_schema = schema
+        _add_access(schema)
+        # FastAPI tells limits as floats, and the next one to the largest id is too large.
+        app.openapi_schema = json.loads(
+            json.dumps(schema), parse_float=lambda number: min(float(number), LARGEST_ID)
+        )
     return app.openapi_schema
 
 
 _DESCRIPTION = """\
 Requests that change anything, and all others that are sent by POST or DELETE, need the header
-`X-Sigseek: 1`. A server with a token needs `Authorization: Bearer TOKEN`, or the cookie of a login.
+`X-Sigseek: 1`. Only `POST login` needs none. A server with a token needs
+`Authorization: Bearer TOKEN`, or the cookie of a login.
 Photos are named by their numbers (`id`), which stay the same for as long as the library lasts.
 Callers on other machines see paths from the name of the indexed folder on."""
+
+
+_SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token that the server was started with.",
+    },
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sigseek-XXXXXXXX",
+        "description": "What a login sets. The last eight letters of its name depend on the token.",
+    },
+}
+_HEADER = {
+    "name": "X-Sigseek",
+    "in": "header",
+    "required": True,
+    "description": "It shows that no page of another site asks.",
+    "schema": {"type": "string", "enum": ["1"]},
+}
+
+
+def _add_access(schema: dict[str, Any]) -> None:
+    """Document what a server with a token needs, and the header of changes."""
+    schema["components"]["securitySchemes"] = _SCHEMES
+    schema["security"] = [{}, *({name: []} for name in _SCHEMES)]  # {}: a server without a token
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            if method.upper() in CHANGES and path != LOGIN:
+                operation.setdefault("parameters", []).append(_HEADER)
 
 
 def _add_problems(schema: dict[str, Any]) -> None:

@@ -39,9 +39,10 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_CHANGES = ("POST", "PUT", "PATCH", "DELETE")
-_LOGIN = "/api/v1/login"
-_OPEN = ("/login", _LOGIN, "/api/v1/health/live", "/api/v1/health/ready")
+CHANGES = ("POST", "PUT", "PATCH", "DELETE")
+"""Methods of requests that need the header X-Sigseek, but for the login."""
+LOGIN = "/api/v1/login"
+_OPEN = ("/login", LOGIN, "/api/v1/health/live", "/api/v1/health/ready")
 """What is answered without a token. Whoever has none is told little by the last one."""
 _TAKE_FILES = ("/api/v1/uploads", "/api/v1/classify", "/api/v1/embed", "/api/v1/similar")
 """What takes forms with files."""
@@ -109,7 +110,7 @@ class Guard:
         _check_size(scope)
         self._check_host(headers)
         _check_page(scope, headers)
-        if scope["method"] in _CHANGES:
+        if scope["method"] in CHANGES:
             _check_change(scope, headers)
         if self._tokens.needed:
             self._check_token(scope, headers)
@@ -120,7 +121,7 @@ class Guard:
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """Return what receives a request, and no more of its body than it may have."""
-        if scope["method"] not in _CHANGES:  # no route reads a body then
+        if scope["method"] not in CHANGES:  # no route reads a body then
             return receive
         seconds = FORM_SECONDS if _has_files(scope) else SECONDS
         return BoundedBody(receive, self._most_bytes(scope), seconds).receive
@@ -274,7 +275,7 @@ def _check_change(scope: Scope, headers: Headers) -> None:
         scheme, _, host = origin.partition("://")
         if scheme not in ("http", "https") or host != headers.get("host"):
             raise RequestError(403, "another site's page may not change anything here", _FROM_HERE)
-    if scope["path"] != _LOGIN and headers.get("x-sigseek") != "1":
+    if scope["path"] != LOGIN and headers.get("x-sigseek") != "1":
         raise RequestError(
             403, "changes need a header that other pages cannot send", "send X-Sigseek: 1"
         )

@@ -57,7 +57,11 @@ class ChosenDirectory(RequestBody):
 
 @router.post("/folders", summary="Add a folder", responses={200: {"model": AddedFolder}})
 def add_folder(request: Request, roots: BrowsedRoots, added: ChosenDirectory) -> Response:
-    """Have the next indexing run add the folder to the library. `POST index` begins one."""
+    """Have the next indexing run add the folder to the library. `POST index` begins one.
+
+    Until then the server remembers the folder in memory alone, and `GET index` lists it as `added`.
+    A server that is started again has forgotten it.
+    """
     directory = directory_below(added.path, roots)
     if is_system_folder(directory):
         raise RequestError(

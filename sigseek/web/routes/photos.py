@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import IntEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -15,6 +16,7 @@ from sigseek.web.conditions import is_known
 from sigseek.web.context import LibraryInUse
 from sigseek.web.files import PhotoFileResponse
 from sigseek.web.models import Photos, WholePhoto
+from sigseek.web.named import LARGEST_ID
 from sigseek.web.photos import SHOWN_BY_BROWSERS, photos_json
 from sigseek.web.problems import RequestError
 from sigseek.web.work import turn_among
@@ -23,7 +25,16 @@ router = APIRouter(prefix="/photos", tags=["photos"])
 
 MOST_IDS = 200
 _FOREVER = "private, max-age=31536000, immutable"
-PhotoId = Annotated[int, Path(description="The photo's number, `id` of a hit.", ge=1, le=2**63 - 1)]
+PhotoId = Annotated[
+    int, Path(description="The photo's number, `id` of a hit.", ge=1, le=LARGEST_ID)
+]
+
+
+class ThumbnailSize(IntEnum):
+    """The longer side of a thumbnail in pixels."""
+
+    SMALL = 320
+    LARGE = 1280
 
 
 @router.get("", summary="Several photos", responses={200: {"model": Photos}})
@@ -72,8 +83,8 @@ def thumbnail(
     library: LibraryInUse,
     photo_id: PhotoId,
     size: Annotated[
-        int, Query(description="The longer side in pixels, 320 or 1280.", ge=1, le=10_000)
-    ] = 320,
+        ThumbnailSize, Query(description="The longer side in pixels, 320 or 1280.")
+    ] = ThumbnailSize.SMALL,
     v: Annotated[
         str, Query(description="The picture's version; the server ignores it.", max_length=64)
     ] = "",
@@ -81,7 +92,7 @@ def thumbnail(
     """Answer a JPEG whose longer side has at most `size` pixels, upright and in sRGB. It is there
     even while the photo's drive is away, if it was made before.
     """
-    found = library.thumbnail(photo_id, size)
+    found = library.thumbnail(photo_id, size.value)
     # While a photo's files are away, the other size may stand in for one that is made later.
     return _picture(request, found, immutable=bool(v) and found.size == size)
 
