@@ -144,11 +144,12 @@ def improved(around: Floats, inside: Floats, maps: Maps) -> Maps:
 
 
 def laid_over(around: Sketches | Floats, maps: Maps) -> tuple[Floats, Floats]:
-    """Return what the pictures `around` (n, side, side) have where the maps take the pixels of the
-    inside pictures, (n, side, side), and 1 where that is within them and 0 elsewhere.
+    """Return what the pictures `around` (n, side, side) have where the maps (n, 6) take the pixels
+    of the inside pictures, (n, side, side), and 1 where that is within them and 0 elsewhere. One
+    map (1, 6) may be for all pictures.
     """
     levels, within = _sampled_sharply(around.astype(np.float32, copy=False), maps)
-    return levels.reshape(around.shape), within.reshape(around.shape)
+    return levels.reshape(around.shape), within.reshape(-1, *around.shape[1:])
 
 
 def _aligned_coarsely(
@@ -379,10 +380,10 @@ def _sampled_sharply(around: Floats, maps: Maps) -> tuple[Floats, Floats]:
     top *= width
     top += left
     corner = top.astype(np.int64)
-    corner += (np.arange(len(wide)) * width**2)[:, None]
+    corner = corner + (np.arange(len(wide)) * width**2)[:, None]
     flat = wide.ravel()
-    levels = np.zeros_like(column)
-    pixels, across = np.empty_like(column), np.empty_like(column)
+    levels = np.zeros(corner.shape, np.float32)
+    pixels, across = np.empty_like(levels), np.empty_like(levels)
     for line, down_weight in enumerate(down_weights):
         across.fill(0)
         for place, weight in enumerate(across_weights):

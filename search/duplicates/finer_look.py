@@ -187,24 +187,41 @@ def _is_one_shot(around: FinePicture, inside: FinePicture, maps: Maps, allowed: 
         around.with_pixels(inside.pixels / scale), inside.with_pixels(around.pixels * scale)
     )  # fmt: skip
     maps = improved(around.planes[:1], smoothed_as(inside.planes[:1], maps), maps)
-    every = np.repeat(maps, len(around.planes), axis=0)
-    levels, within = laid_over(around.planes, every)
-    wanted = smoothed_as(inside.planes, every)
-    if within[0].mean() < LEAST_COMMON:
+    grey, within = laid_over(around.planes[:1], maps)
+    wanted_grey = smoothed_as(inside.planes[:1], maps)
+    if within.mean() < LEAST_COMMON:
         return False
-    planes = within * np.stack(
-        [differences(*sides, within[0] > 0) for sides in zip(wanted, levels, strict=True)]
-    )
-    one, other, shown = (in_blocks(side[:1]) for side in (wanted, levels, within))
-    # In a coloured picture each colour may have a tone curve of its own. In a grey copy it has not.
-    lefts = planes[0], np.tensordot(_WEIGHTS, planes[1:], 1)
-    if not all(changed_by(in_blocks(left[None]), one, other, shown, allowed)[0] for left in lefts):
+    one, other, shown = (in_blocks(side) for side in (wanted_grey, grey, within))
+
+    def is_changed(left: Floats) -> bool:
+        return bool(changed_by(in_blocks(left[None]), one, other, shown, allowed)[0])
+
+    left = _left(wanted_grey, grey, within)[0]
+    if not is_changed(left):
         return True
-    planes[0] = min(lefts, key=lambda left: float(np.abs(left).mean()))
-    if np.abs(planes[1:]).mean() > _MOST_COLOR * np.abs(planes[0]).mean() + 1:
-        planes[1:] = planes[0]  # one of them is grey, or has other colours
+    # In a coloured picture each colour may have a tone curve of its own. In a grey copy it has not.
+    colors, _ = laid_over(around.planes[1:], maps)
+    wanted_colors = smoothed_as(inside.planes[1:], maps)
+    left_colors = _left(wanted_colors, colors, within)
+    together = np.tensordot(_WEIGHTS, left_colors, 1)
+    if not is_changed(together):
+        return True
+    left = min(left, together, key=lambda each: float(np.abs(each).mean()))
+    wanted, levels = (
+        np.concatenate(sides) for sides in ((wanted_grey, wanted_colors), (grey, colors))
+    )
+    if np.abs(left_colors).mean() > _MOST_COLOR * np.abs(left).mean() + 1:
+        left_colors[:] = left  # one of them is grey, or has other colours
         wanted, levels = (np.repeat(side[:1], len(side), 0) for side in (wanted, levels))
-    return is_mark(wanted, levels, planes)
+    return is_mark(wanted, levels, np.concatenate([left[None], left_colors]))
+
+
+def _left(wanted: Floats, levels: Floats, within: Floats) -> Floats:
+    """Return the differences that are left between planes (n, 256, 256) of two pictures, within
+    both.
+    """
+    found = [differences(*sides, within[0] > 0) for sides in zip(wanted, levels, strict=True)]
+    return within * np.stack(found)
 
 
 def in_blocks(values: Floats) -> Floats:
