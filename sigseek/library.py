@@ -149,9 +149,11 @@ class Library:
         """Release the catalog's file and end the processes that decode photos."""
         self._opened.close()
 
-    def create(self) -> None:
-        """Make the library, without photos, if there is none yet."""
+    def create(self) -> bool:
+        """Make the library, without photos, if there is none yet. Returns whether it was made."""
+        existed = self._directory.exists()
         self._directory.catalog(create=True)
+        return not existed
 
     def state(self) -> str:
         """Return a text that is another one after anybody, in any process, has changed the library.

@@ -126,6 +126,8 @@ def test_a_library_that_does_not_exist_is_made(serve: Serve, tmp_path: Path) -> 
     assert process.communicate(timeout=30)[1] == (
         f"warning: --browse: there is no directory {tmp_path / 'gone'} now, so no folder in it can "
         "be chosen\n"
+        f"a new library without photos was made: {tmp_path / 'new'}\n"
+        f"add photos on its page, or with: sigseek index --library {tmp_path / 'new'} FOLDER\n"
     )
 
 

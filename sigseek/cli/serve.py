@@ -14,10 +14,11 @@ from sigseek.cli.options import (
     precision_option,
     thumbnails_max_option,
 )
+from sigseek.cli.output import advise
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.remedies import spell
 from sigseek.disk import ask
-from sigseek.errors import Step
+from sigseek.errors import Call, Remedy, Step
 from sigseek.results import shown
 
 
@@ -104,6 +105,9 @@ def serve(
     The page's address is printed once the server listens. Stop it with Ctrl-C or SIGTERM: the exit
     status is 0. docs/http.md describes the API for programs.
 
+    Where there is no library yet, an empty one is made, and stderr says so. With --read-only that
+    is an error.
+
     \b
         sigseek serve --open
         sigseek serve --browse ~/Pictures
@@ -141,8 +145,11 @@ def serve(
     with opened(directory, model, device, precision) as library:
         if thumbnails_max is not None:
             library.limit_thumbnails(thumbnails_max)
-        if not read_only:
-            library.create()
+        if not read_only and library.create():
+            click.echo(
+                f"a new library without photos was made: {shown(library.location)}", err=True
+            )
+            advise(Remedy("add photos on its page, or with: {}", (Call("index", ("FOLDER",)),)))
         library.status()  # whatever is wrong with the library is said before anything is served
         serve_library(library, settings, ready)
 
