@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+import sigseek
 from sigseek.errors import ErrorKind, Remedy, StoppedError
+from sigseek.operations.model import ModelInUse
 from sigseek.progress import Stop
 from sigseek.storage import Catalog, LibraryError, LibraryLock, WriterLock, writer_lock
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
@@ -138,6 +141,20 @@ def test_a_library_that_may_not_be_written(ordinary_folder: Path) -> None:
     ordinary_folder.chmod(0o755)
     said = f"the library {ordinary_folder} is read-only (Permission denied); check its permissions"
     assert str(caught.value) == said
+
+
+def test_a_library_that_may_not_be_written_is_refused_before_labels_are_embedded(
+    mini_library: Path, ordinary_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Path(shutil.copytree(mini_library, ordinary_folder / "library"))
+    (directory / "lock").unlink(missing_ok=True)
+    monkeypatch.setattr(ModelInUse, "embed_texts", lambda *arguments: pytest.fail("too late"))
+    directory.chmod(0o555)
+    try:
+        with sigseek.open(directory) as library, pytest.raises(LibraryError, match="is read-only"):
+            library.tag(["a house"])
+    finally:
+        directory.chmod(0o755)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])

@@ -135,16 +135,10 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, photos: Path, run: Run) -> None
 
     if torch.cuda.is_available():
         return
-    done = run(
-        "index",
-        photos,
-        "--library",
-        tmp_path / "library",
-        "--model",
-        "mini",
-        "--device",
-        "cuda",
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "torch finds no 'cuda' device on this machine" in done.stderr.splitlines()[-1]
+    library = tmp_path / "library"
+    for command in ("index", "watch"):
+        asked = (command, photos, "--library", library, "--model", "mini", "--device", "cuda")
+        done = run(*asked, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("error: torch finds no 'cuda' device on this machine; ")
+        assert not library.exists()

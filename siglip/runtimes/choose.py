@@ -34,13 +34,8 @@ def load_image_tower(
     """
     check_choices(device, precision)
     stop.check()
+    check_device(device, precision, stop)
     if device in ("cuda", "mps") or (device == "auto" and precision != "int8" and _gpu()):
-        if precision == "int8":
-            raise CheckpointError(
-                f"int8 runs on the CPU, not on {device}",
-                Remedy("use {} or {}", (Option("device", "cpu"), Option("precision", "bf16"))),
-                ErrorKind.UNSUPPORTED,
-            )
         return _torch_image_tower(checkpoint, device, precision, stop)
     reason = "OpenVINO is not installed"
     if openvino_runtime.is_installed():
@@ -59,6 +54,27 @@ def load_image_tower(
             ErrorKind.UNAVAILABLE,
         )
     return _torch_image_tower(checkpoint, "cpu", precision, stop)
+
+
+def check_device(device: str, precision: str, stop: Stop) -> None:
+    """Raise CheckpointError for a GPU that is asked for and that this machine does not have, or
+    that does not compute in the precision; StoppedError soon after `stop` is set.
+    """
+    if device not in ("cuda", "mps"):
+        return
+    if precision == "int8":
+        raise CheckpointError(
+            f"int8 runs on the CPU, not on {device}",
+            Remedy("use {} or {}", (Option("device", "cpu"), Option("precision", "bf16"))),
+            ErrorKind.UNSUPPORTED,
+        )
+
+    def choose() -> None:
+        from sigseek.siglip.runtimes.torch import choose_device  # brings torch: seconds
+
+        choose_device(device)
+
+    run_until_stopped(choose, stop)
 
 
 def load_text_tower(

@@ -34,6 +34,8 @@ def calibrate(
     for problem in captioned.problems:
         told.met(problem.as_told(source))
     record = library.checkpoint.state_to_query(told, until).record
+    with library.directory.writing(until):
+        pass  # a read-only library is refused before what takes long
     embeddings, unusable = library.photo_files.gather(
         [picture.path for picture in captioned.pictures], told, until
     )

@@ -77,6 +77,8 @@ def index_folders(
     with model.kept():
         library.go_on_with_last_named()
         try:
+            if crew is None:  # a crew has its own devices
+                model.check_device(until)
             # Load it before a library is made: the model may not exist either.
             checkpoint = model.prepare(told, until)
             if vectors is not None:
@@ -226,6 +228,7 @@ def watch_folders(
         check_no_system_folder(directory, folder, wanted)
     until = stop or Stop()
     try:
+        library.model.check_device(until)
         library.model.prepare(listener, until)  # before a library is made: it may not exist
     except StoppedError:
         return iter(())

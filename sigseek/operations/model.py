@@ -86,6 +86,15 @@ class ModelInUse:
         told, until = listener or self.listener, stop or Stop()
         return self._checkpoint.get(lambda: self._load_checkpoint(told, until), until)
 
+    def check_device(self, stop: Stop) -> None:
+        """Raise CheckpointError if photos cannot be embedded on the device that was asked for, and
+        StoppedError soon after `stop` is set.
+        """
+        if self.device in ("cuda", "mps"):
+            from sigseek.siglip.runtimes.choose import check_device
+
+            check_device(self.device, self.precision, stop)
+
     def _load_checkpoint(self, listener: Listener, stop: Stop) -> Checkpoint:
         from sigseek.siglip import load_checkpoint  # facts alone need none of it
 

@@ -47,6 +47,8 @@ def tag(
     told, until = listener or library.listener, stop or Stop()
     # It raises before the text tower is loaded.
     state = library.checkpoint.state_to_query(told, until)
+    with library.directory.writing(until):
+        pass  # a read-only library is refused before what takes long
     vectors = library.model.embed_texts(texts, told, until)
     for label, text in zip(wanted, texts, strict=True):
         library.model.warn_if_cut(f"the label '{label.name}'", text)
