@@ -22,6 +22,11 @@ LIKENESS_LEGEND = (
     "the same picture"
 )
 """What the numbers of similar photos mean."""
+DUPLICATES_LEGEND = (
+    "The number is the cosine of the photo's embedding with that of the photo to keep, and no "
+    "probability of a copy"
+)
+"""What the numbers of photos in groups of duplicates mean."""
 
 _JUDGED = {
     "calibrated": "",

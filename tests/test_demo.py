@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from sigseek.answers import LIKENESS_LEGEND
 from sigseek.demo.captions import (
     Statement,
     Subject,
@@ -225,6 +226,10 @@ def test_the_demo_command(tmp_path: Path, run: Run) -> None:
     again = run("demo", "--folder", tmp_path / "demo", "--pictures", 12, "--seed", 5)
     assert "12 pictures: 12 added" in done.stdout
     assert "12 pictures: 12 unchanged" in again.stdout
+    queries, _, most_like = done.stdout.partition("\nlike scene-00000.jpg\n")
+    legend = "The number is how likely a photo belongs to the answer"
+    assert (queries.count(legend), most_like.count(legend)) == (1, 0)
+    assert f"\n\n{LIKENESS_LEGEND}\n" in most_like
     shown = len(re.findall(r"^ +\d+  \d\.\d{3}  ", done.stdout, re.MULTILINE))
     assert shown >= 5 + 3, "the five most alike, and a match or more for each text"
     page = (tmp_path / "demo" / "results.html").read_text()

@@ -15,6 +15,7 @@ from PIL.MpoImagePlugin import MpoImageFile
 import sigseek
 from benchmarks.photographs import ATTACKS, come_in, tripod_shot
 from sigseek import DuplicateGroup
+from sigseek.answers import DUPLICATES_LEGEND
 from sigseek.search.duplicates import sketch_rows
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.results import DuplicateKind
@@ -538,7 +539,7 @@ def test_the_command_and_what_it_prints(attacked: Path, run: Run) -> None:
 def test_a_page_of_the_groups(attacked: Path, tmp_path: Path, run: Run) -> None:
     page = tmp_path / "page.html"
     done = run("duplicates", "--kind", "near", "--html", page, "--library", attacked)
-    assert done.stderr == f"written: {page}\n"
+    assert done.stderr == f"written: {page}\n\n{DUPLICATES_LEGEND}\n"
     html = page.read_text()
     assert html.count("<h2>near</h2>") == html.count("✓ keep</span>") == len(ATTACKS)
     assert html.count('src="data:image/jpeg;base64,') == 2 * len(ATTACKS)

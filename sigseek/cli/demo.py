@@ -78,14 +78,15 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
         write_contact_sheet(
             folder / "results.html", "sigseek demo", sections, thumbnails_of(library)
         )
-    for section in sections:
-        click.echo(f"\n{section.heading}")
-        if section.asked is None:
-            click.echo(section.headline)
+    *answered, most_like = sections
+    for section in answered:
+        click.echo(f"\n{section.heading}\n{section.headline}")
         print_hits(section.hits)
-    legends = (line for answered in said.values() for line in answered.legend)
-    for line in dict.fromkeys(map(remedy_in_words, legends)):
+    for line in dict.fromkeys(line for section in answered for line in section.below):
         click.echo(f"\n{line}")
+    click.echo(f"\n{most_like.heading}")
+    print_hits(most_like.hits)
+    click.echo(f"\n{LIKENESS_LEGEND}")
     click.echo(f"\nAs a page: {folder / 'results.html'}")
     ask = f"{scenes[0].objects[0].name} AND {scenes[0].time}"
     program, library_name = _program(), shlex.quote(str(folder / ".sigseek"))

@@ -7,6 +7,7 @@ from typing import get_args
 
 import click
 
+from sigseek.answers import DUPLICATES_LEGEND
 from sigseek.cli.arguments import QueryCommand
 from sigseek.cli.fact_options import fact_options, given_facts
 from sigseek.cli.hits import thumbnails_of
@@ -92,6 +93,9 @@ def duplicates(
     other shots of one scene, and no copies. The first photo of a group is the one to keep. --paths
     prints the paths of the others.
 
+    The number of a photo is the cosine of its embedding with that of the photo to keep, and no
+    probability of a copy.
+
     \b
         sigseek duplicates
         sigseek duplicates tag:holiday --kind near --prefer ~/Pictures/originals
@@ -148,6 +152,8 @@ def _deliver(
     else:
         for group in found:
             _print_group(group)
+        if any(photo.cosine is not None for group in found for photo in group.photos):
+            click.echo(f"\n{DUPLICATES_LEGEND}", err=True)
 
 
 def _print_group(group: DuplicateGroup) -> None:
