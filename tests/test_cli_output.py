@@ -72,6 +72,19 @@ def test_a_bar_is_shown_for_each_phase_that_can_be_counted(
     assert "scanning" not in said, "phases without a number are named on terminals only"
 
 
+def test_failed_files_are_told_in_the_phase_that_takes_in_files(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with RunProgress() as listener:
+        for phase in (Phase.EMBEDDING, Phase.MEASURING):
+            for done in range(3):
+                listener.advanced(Progress(phase, done, 2, failed=1))
+    embedding, _, measuring = capsys.readouterr().err.partition("measuring")
+    assert "1 failed" in embedding
+    assert "100%" in measuring
+    assert "failed" not in measuring
+
+
 def test_few_items_show_no_bar_and_problems_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
     with NotingProgress(least=3) as listener:
         listener.advanced(Progress(Phase.EMBEDDING, 0, 2))

@@ -127,8 +127,10 @@ class RunProgress:
             self._name(progress.phase)
         if self._bar is not None and progress.total is not None and progress.total >= self._least:
             self._clear()
-            failed = f"{progress.failed:,} failed" if progress.failed else ""
-            self._bar.show(progress.done, progress.total, failed)
+            # The number counts files, and later phases count other things.
+            of_files = progress.failed if progress.phase is Phase.EMBEDDING else 0
+            note = f"{of_files:,} failed" if of_files else ""
+            self._bar.show(progress.done, progress.total, note)
 
     def said(self, line: str | Remedy) -> None:
         """Print a line about something that takes long."""
