@@ -18,8 +18,9 @@ def check_search(query: Query, limit: int, min_probability: float, *, looks_clos
     check_limit(limit)
     if not 0 <= min_probability <= 1:
         percent = 1 < min_probability <= 100
+        huge = abs(min_probability) > 1e300  # such whole numbers are no floats
         raise QueryError(
-            f"a probability of {min_probability:g} is outside 0 to 1",
+            f"a probability of {'this size' if huge else f'{min_probability:g}'} is outside 0 to 1",
             f"write {min_probability:g} percent as {min_probability / 100:g}"
             if percent
             else "give the least probability that a hit may have",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NoReturn
 
-from sigseek.search.errors import FactError, QuerySyntaxError
+from sigseek.search.errors import FactError, QueryError, QuerySyntaxError, printable
 from sigseek.search.facts.kinds import KINDS, NAMES_OF_PERIODS, OTHER_NAMES
 from sigseek.search.facts.known_names import KnownNames
 from sigseek.search.facts.values import FactValueError
@@ -190,7 +190,13 @@ class _Parser:
                 found = "names no picture that is kept here"
                 remedy = "send the picture again, or name a photo by its number"
             self._fail(token, f"{token} {found}", f"{remedy}, as in photo:17")
-        return PhotoTerm(value, file=os.fspath(self._photos[value]))
+        file = self._photos[value]
+        if not isinstance(file, str | os.PathLike) or not os.fspath(file):
+            raise QueryError(
+                f"{printable(repr(file))} is not the path of a photo",
+                "named_photos must have a path for each name",
+            )
+        return PhotoTerm(value, file=os.fspath(file))
 
     def _fact(self, name: str, value: str, column: int) -> Fact:
         try:

@@ -5,7 +5,6 @@ Methods import what only they need, such as numpy and whatever decodes, embeds a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -13,16 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from sigseek.indexer.errors import FolderError
-from sigseek.operations.lists import check_list, check_texts
+from sigseek.indexer.errors import DecodeError, FolderError
+from sigseek.operations.given_paths import StrPath, given_path, given_paths
+from sigseek.operations.lists import given_texts
 from sigseek.operations.location import library_location
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_ids import id_or_path, plain_id, plain_ids
 from sigseek.progress import Listener, Silence, Stop
+from sigseek.search.argument_types import check_listener
 from sigseek.search.duplicates.results import KINDS
 from sigseek.search.errors import QueryError
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
+from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.towers import check_choices
+from sigseek.storage.errors import LibraryError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +59,6 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
-StrPath = str | os.PathLike[str]
-
 
 def open_library(
     directory: StrPath,
@@ -79,9 +80,12 @@ def open_library(
     as a download, by all methods that are given no listener of their own.
 
     Raises CheckpointError for an unknown device or precision, and LibraryError for an address that
-    cannot be read.
+    cannot be read and for an empty path.
     """
+    if model is not None and not isinstance(model, str):
+        raise CheckpointError(f"{model!r} is no checkpoint's name", "give its name as a text")
     check_choices(device, precision)
+    check_listener(listener)
     return Library(directory, model, device, precision, listener or Silence())
 
 
@@ -229,10 +233,11 @@ class Library:
         """
         from sigseek.operations.indexing import check_no_workers, index_folders
 
+        roots = given_paths("folders", folders, FolderError)
         index = partial(
             index_folders,
             self._opened,
-            folders,
+            roots,
             accept_missing=accept_missing,
             accept_system_folder=accept_system_folder,
             reread=reread,
@@ -249,7 +254,7 @@ class Library:
         from sigseek.operations.ray_workers import index_on_ray  # few runs use Ray
 
         workers = (ray, ray_workers, ray_cores)
-        return index_on_ray(self._opened, folders, workers, mounts or {}, listener, index)
+        return index_on_ray(self._opened, roots, workers, mounts or {}, listener, index)
 
     def preview(
         self,
@@ -265,7 +270,8 @@ class Library:
         """
         from sigseek.operations.indexing import preview_folders
 
-        return preview_folders(self._opened, folders, exclude=exclude, include=include, stop=stop)
+        roots = given_paths("folders", folders, FolderError)
+        return preview_folders(self._opened, roots, exclude=exclude, include=include, stop=stop)
 
     def watch(
         self,
@@ -287,7 +293,7 @@ class Library:
 
         return watch_folders(
             self._opened,
-            folders,
+            given_paths("folders", folders, FolderError),
             debounce=debounce,
             rescan=rescan,
             max_megapixels=max_megapixels,
@@ -441,7 +447,7 @@ class Library:
         """
         from sigseek.operations.completion import complete
 
-        return complete(self._opened, query, len(query) if at is None else at)
+        return complete(self._opened, query, at)
 
     def pictures(self, ids: Sequence[int]) -> dict[int, PictureRecord]:
         """Return the format, digest and colour of each of these photos' pictures, by id; ids of no
@@ -590,13 +596,14 @@ class Library:
         pictures that were used. The listener is told what was wrong with the others. Raises
         CaptionsError or CalibrationError when the captions cannot be used or are too few.
         """
+        from sigseek.evaluation.captions import CaptionsError
         from sigseek.operations.calibrating import calibrate
 
         return calibrate(
             self._opened,
-            Path(source),
+            given_path("source", source, CaptionsError),
             split=split,
-            pictures=Path(pictures) if pictures is not None else None,
+            pictures=None if pictures is None else given_path("pictures", pictures, CaptionsError),
             listener=listener,
             stop=stop,
         )
@@ -743,7 +750,8 @@ class Library:
         """Return a JPEG of any photo file, whose longer side has at most `size` pixels. Nothing is
         kept. Raises DecodeError for a file that gives no picture.
         """
-        return self._opened.thumbnails.of_file(Path(photo), size)
+        path = given_path("photo", photo, DecodeError)
+        return self._opened.thumbnails.of_file(path, size)
 
     def files_of_photo(self, photo_id: int) -> tuple[FileOfPhoto, ...]:
         """Return the files of the photo with this id, missing ones too, by path.
@@ -791,15 +799,14 @@ class Library:
         Returns the unit-norm embedding float32 (dim,) of each file that can be used, and for each
         of the others the reason why not.
         """
-        check_list("photos", photos, QueryError)
-        return self._opened.photo_files.gather(list(map(Path, photos)), listener, stop)
+        files = given_paths("photos", photos, QueryError)
+        return self._opened.photo_files.gather(files, listener, stop)
 
     def embed_texts(
         self, texts: Sequence[str], *, listener: Listener | None = None, stop: Stop | None = None
     ) -> Floats:
         """Return unit-norm embeddings float32 (n, dim) of texts."""
-        check_texts("texts", texts)
-        return self._opened.model.embed_texts(texts, listener, stop)
+        return self._opened.model.embed_texts(given_texts("texts", texts), listener, stop)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -840,10 +847,11 @@ class Library:
         """Count the files that `forget` would remove; raises what it would raise."""
         from sigseek.operations.forgetting import count_forgettable_files
 
-        check_list("keep", keep, FolderError)
-        return count_forgettable_files(
-            self._directory.catalog(), Path(folder), list(map(Path, keep))
+        path, kept = (
+            given_path("folder", folder, FolderError),
+            given_paths("keep", keep, FolderError),
         )
+        return count_forgettable_files(self._directory.catalog(), path, kept)
 
     def relocate(self, old: StrPath, new: StrPath, *, accept_missing: bool = False) -> Relocated:
         """Tell the library that the files of the directory `old` are in `new` now.
@@ -853,7 +861,8 @@ class Library:
         """
         from sigseek.operations.relocating import relocate
 
-        return relocate(self._directory, Path(old), Path(new), accept_missing=accept_missing)
+        places = given_path("old", old, FolderError), given_path("new", new, FolderError)
+        return relocate(self._directory, *places, accept_missing=accept_missing)
 
     def forget(self, folder: StrPath, *, keep: Sequence[StrPath] = ()) -> Forgotten:
         """Remove a folder from the library, with the photos that are in no other folder.
@@ -864,8 +873,11 @@ class Library:
         """
         from sigseek.operations.forgetting import forget_folder
 
-        check_list("keep", keep, FolderError)
-        return forget_folder(self._directory, Path(folder), list(map(Path, keep)))
+        path, kept = (
+            given_path("folder", folder, FolderError),
+            given_paths("keep", keep, FolderError),
+        )
+        return forget_folder(self._directory, path, kept)
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:
         """Return the library's checkpoint of this name, or whose fingerprint begins with it.
@@ -919,7 +931,7 @@ class Library:
         """
         from sigseek.operations.backup import back_up
 
-        return back_up(self._directory.catalog(), Path(file))
+        return back_up(self._directory.catalog(), given_path("file", file, LibraryError))
 
     def copy_to(
         self,

@@ -105,5 +105,5 @@ def test_numbers_of_numpy_name_photos(
         assert library.add_tag("both", ids).photos == 2  # type: ignore[arg-type]
         assert library.not_duplicates(ids) == 1  # type: ignore[arg-type]
         assert len(library.classify_known(ids, ["a house"])) == 2  # type: ignore[arg-type]
-        with pytest.raises(TypeError):
+        with pytest.raises(sigseek.QueryError, match=r"1\.5 is no photo's number"):
             library.photos([1.5])  # type: ignore[list-item]

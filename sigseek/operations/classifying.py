@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sigseek.errors import ErrorKind
 from sigseek.indexer import DecodeError
 from sigseek.operations.calibration import calibration_in_use
+from sigseek.operations.given_paths import given_paths
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_files import cannot_be_used, existing_photo
@@ -44,14 +45,14 @@ def classify_photos(
     """Return how well the labels fit each photo file, as `Library.classify` describes."""
     from sigseek.search.classify import Classification, rank_labels
 
-    check_list("photos", photos, QueryError)
+    named = given_paths("photos", photos, QueryError)
     check_list("labels", labels, QueryError)
-    if not photos:
+    if not named:
         raise QueryError("no photo to classify", "name at least one")
     wanted = distinct_labels(labels)
     texts = label_texts(wanted, template)
     told, model = listener or library.listener, library.model
-    files = _existing([Path(photo) for photo in photos], told if skip_unusable else None)
+    files = _existing(named, told if skip_unusable else None)
     if not files:
         return []
     vectors = model.embed_texts(texts, told, stop)

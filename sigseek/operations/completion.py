@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import index
 
 from sigseek.operations.opened import OpenedLibrary
+from sigseek.search.argument_types import check_types
+from sigseek.search.errors import QueryError
 from sigseek.search.facts.kinds import KINDS
 from sigseek.search.query import quoted
 
@@ -44,9 +47,17 @@ class Completion:
     suggestions: tuple[Suggestion, ...]
 
 
-def complete(library: OpenedLibrary, query: str, at: int) -> Completion:
+def complete(library: OpenedLibrary, query: str, at: int | None) -> Completion:
     """Return the completion as `Library.complete` describes."""
-    at = max(0, min(at, len(query)))
+    check_types(query=query)
+    at = len(query) if at is None else at
+    check_types(at=at)
+    if at < 0:
+        raise QueryError(
+            f"{at} characters cannot be before the caret",
+            "at must be at least 0",
+        )
+    at = min(index(at), len(query))
     found = _AT_CARET.search(query, 0, at)
     assert found, "the expression also matches nothing"
     rest = _REST.match(query, at)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Remedy, SigseekError
 from sigseek.indexer.hash_version import HASH_VERSION
+from sigseek.operations.given_paths import given_paths
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_files import known_photos, possible_paths
@@ -51,7 +52,7 @@ def find_duplicates(
     from sigseek.search.duplicates.pairs import NOTHING_UNKEPT
 
     check_list("kinds", kinds, QueryError)
-    check_list("prefer", prefer, QueryError)
+    preferred = given_paths("prefer", prefer, QueryError)
     _check_kinds(kinds)
     state = library.checkpoint.state_to_query()
     asked, selected = None, None
@@ -76,7 +77,7 @@ def find_duplicates(
             moment,
             state.record,
             ids,
-            _known_directories(moment, prefer),
+            _known_directories(moment, preferred),
             partial(_picture, library),
             progress,
             stop,
@@ -152,9 +153,7 @@ def _check_kinds(kinds: Collection[str]) -> None:
         )
 
 
-def _known_directories(
-    catalog: CatalogReader, directories: Sequence[str | os.PathLike[str]]
-) -> list[Path]:
+def _known_directories(catalog: CatalogReader, directories: Sequence[Path]) -> list[Path]:
     """Return the paths of directories as the library has them.
 
     Raises QueryError for a directory without photos: if a mistyped one were ignored, the wrong

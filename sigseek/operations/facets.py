@@ -152,10 +152,13 @@ def _check(by: FacetKind | None, limit: int | None) -> None:
             f"use one of {', '.join(FACET_KINDS)}",
             ErrorKind.INVALID,
         )
-    if limit is not None and limit < 1:
-        raise QueryError(
-            f"{limit} values cannot be shown", Remedy("{} must be at least 1", (Option("limit"),))
-        )
+    if limit is not None:
+        check_types(limit=limit)
+        if limit < 1:
+            raise QueryError(
+                f"{limit} values cannot be shown",
+                Remedy("{} must be at least 1", (Option("limit"),)),
+            )
 
 
 def _in_order(kind: FacetKind, counts: Mapping[FacetValue, int]) -> list[Facet]:

@@ -15,8 +15,9 @@ from sigseek.indexer.errors import PatternError
 from sigseek.indexer.mounts import Mounts
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.operations.calibration import is_calibrated
+from sigseek.operations.given_paths import given_path
 from sigseek.operations.joining import SharedRun, check_can_be_shared
-from sigseek.operations.lists import check_list
+from sigseek.operations.lists import given_texts, in_short
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.system_folders import check_no_system_folder
@@ -154,7 +155,8 @@ def check_no_workers(workers: int | None, cores: int | None) -> None:
 
 def _mounts(places: Mapping[str, str | os.PathLike[str]]) -> Mounts:
     """Return where this machine has folders. Raises FolderError for one that is not there."""
-    return Mounts({known: check_folder(typed_path(here)) for known, here in places.items()})
+    here = {known: given_path("mounts", path, FolderError) for known, path in places.items()}
+    return Mounts({known: check_folder(typed_path(path)) for known, path in here.items()})
 
 
 def _yardstick(
@@ -173,7 +175,9 @@ def preview_folders(
     include: Sequence[str],
     stop: Stop | None,
 ) -> Iterator[ListedFile]:
-    """List what `index_folders` would take, as `Library.preview` describes."""
+    """List what `index_folders` would take, as `Library.preview` describes. Raises before anything
+    is listed.
+    """
     from sigseek.indexer.folder_patterns import FolderPatterns
     from sigseek.indexer.preview import preview
 
@@ -189,9 +193,13 @@ def preview_folders(
         places.append((Path(found[0].path), found[1]) if found else (root, PurePath()))
     patterns = FolderPatterns(catalog, exclude, include)
     patterns.check(places)
-    for root, inside in dict.fromkeys(places):
-        files = _known_files(catalog, root) if catalog else ()
-        yield from preview(root, inside, patterns, stop or Stop(), files)
+
+    def listed() -> Iterator[ListedFile]:
+        for root, inside in dict.fromkeys(places):
+            files = _known_files(catalog, root) if catalog else ()
+            yield from preview(root, inside, patterns, stop or Stop(), files)
+
+    return listed()
 
 
 def _known_files(catalog: Catalog, root: Path) -> Iterator[str]:
@@ -259,8 +267,13 @@ def watch_folders(
 
 
 def _check_patterns(exclude: Sequence[str], include: Sequence[str]) -> None:
-    check_list("exclude", exclude, PatternError)
-    check_list("include", include, PatternError)
+    """Raise PatternError for what is not a list of patterns, or a pattern that no name matches."""
+    for name, patterns in (("exclude", exclude), ("include", include)):
+        for pattern in given_texts(name, patterns, PatternError):
+            if "\0" in pattern:
+                raise PatternError(
+                    f"the pattern {in_short(pattern)} has a NUL character", "write it without"
+                )
 
 
 def _check_limit(max_megapixels: int | None) -> None:

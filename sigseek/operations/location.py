@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy
+from sigseek.operations.given_paths import given_path
 from sigseek.paths import is_address, is_database
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.storage import Catalog, LibraryError
@@ -202,11 +203,12 @@ class LibraryLocation(ABC):
 
 def library_location(library: str | os.PathLike[str], listener: Listener) -> LibraryLocation:
     """Return where the library is: in a directory, or in a PostgreSQL database whose address is
-    given. Raises LibraryError for an address of another kind.
+    given. Raises LibraryError for an address of another kind, and for what is neither an address
+    nor a path.
     """
     from sigseek.operations.directory import LibraryDirectory
 
-    name = os.fspath(library)
+    name = str(os.fspath(library)) if isinstance(library, str | os.PathLike) else ""
     if is_database(name):
         from sigseek.operations.database import LibraryDatabase  # few libraries need it
 
@@ -218,7 +220,7 @@ def library_location(library: str | os.PathLike[str], listener: Listener) -> Lib
             "give a directory, or an address such as postgresql://me@server/photos",
             ErrorKind.INVALID,
         )
-    return LibraryDirectory(Path(name), listener)
+    return LibraryDirectory(given_path("directory", library, LibraryError), listener)
 
 
 def no_library(where: str) -> LibraryError:

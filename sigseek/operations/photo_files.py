@@ -19,6 +19,7 @@ from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import DecodeError
 from sigseek.indexer.errors import SilentDiskError
 from sigseek.operations.checkpoint import LibraryCheckpoint
+from sigseek.operations.given_paths import given_path
 from sigseek.operations.lazy import Lazy
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
@@ -138,7 +139,7 @@ class PhotoFiles:
         """
         import numpy as np
 
-        path = typed_path(photo).absolute()
+        path = typed_path(given_path("photo", photo, QueryError)).absolute()
         id_ = self._known_id(path)
         if id_ is None:
             return self._embed_photo(existing_photo(path), listener, stop), None

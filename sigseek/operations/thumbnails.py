@@ -17,6 +17,7 @@ from sigseek.operations.location import LibraryLocation
 from sigseek.operations.originals import no_photo
 from sigseek.operations.photo_files import PhotoFiles, cannot_be_used, file_digests
 from sigseek.paths import typed_path
+from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError
 from sigseek.storage.records import PhotoFile, PictureRecord
 from sigseek.storage.thumbnails import THUMBNAIL_SIZES, ThumbnailStore
@@ -95,9 +96,7 @@ class Thumbnails:
         except DecodeError as error:
             raise cannot_be_used(path, error) from error
         except OSError as error:
-            reason = f"cannot be read: {error.strerror or error}"
-            unreadable = DecodeError(reason, None, ErrorKind.UNAVAILABLE)
-            raise cannot_be_used(path, unreadable) from error
+            raise _unreadable(path, error) from error
         return Thumbnail(made, "image/jpeg", size, digest.hex())
 
     def _of_photo(self, photo_id: int, size: int) -> Thumbnail:
@@ -123,8 +122,11 @@ class Thumbnails:
 
     def of_file(self, path: Path, longest: int) -> bytes:
         """Return a JPEG of a photo file, as `Library.thumbnail_of_file` describes."""
-        with self._decoding:
-            return self._kept_thumbnailer().jpeg(path, longest)
+        try:
+            with self._decoding:
+                return self._kept_thumbnailer().jpeg(typed_path(path), longest)
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def _picture(self, photo_id: int) -> PictureRecord:
         picture = self._directory.catalog().picture(photo_id)
@@ -201,6 +203,7 @@ def open_store() -> ThumbnailStore:
 
 def limit_thumbnails(store: ThumbnailStore, max_bytes: int) -> None:
     """Bound the thumbnails, as `Library.limit_thumbnails` describes."""
+    check_types(max_bytes=max_bytes)
     if max_bytes < 0:
         raise QueryError(
             f"thumbnails cannot take {max_bytes} bytes",
@@ -214,6 +217,16 @@ def limit_thumbnails(store: ThumbnailStore, max_bytes: int) -> None:
             "check the disk and its permissions",
             ErrorKind.UNAVAILABLE,
         ) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DecodeError:
+    """Return the error of a file that the system does not read."""
+    kind = ErrorKind.UNAVAILABLE
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        kind = ErrorKind.NOT_FOUND
+    return cannot_be_used(
+        path, DecodeError(f"cannot be read: {error.strerror or error}", None, kind)
+    )
 
 
 def _thumbnail(data: bytes, size: int | None, picture: PictureRecord) -> Thumbnail:

@@ -14,6 +14,10 @@ FAISS = "faiss"
 
 def check_vectors(vectors: str) -> None:
     """Raise LibraryError unless `vectors` is "faiss" or the address of a server that answers."""
+    if not isinstance(vectors, str):
+        raise LibraryError(
+            f"{vectors!r} is not a text", Remedy("{} must be a text", (Option("vectors"),))
+        )
     if vectors == FAISS:
         return
     from sigseek.storage.index.milvus_store import SCHEME, MilvusStore
