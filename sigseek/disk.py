@@ -64,6 +64,20 @@ about.
 """
 
 
+def _forget_threads() -> None:
+    """Begin anew in a process that was forked off: no thread of its parent runs in it, and one of
+    them may have held the lock.
+    """
+    global _lock
+    _lock = threading.Lock()
+    _idle.clear()
+    _waiting.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_threads)
+
+
 def is_there(path: str) -> bool:
     """Return whether there is a file or directory at this path; False when its disk does not
     answer.

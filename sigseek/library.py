@@ -5,6 +5,7 @@ Methods import what only they need, such as numpy and whatever decodes, embeds a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 from sigseek.indexer.errors import DecodeError, FolderError
 from sigseek.operations.given_paths import StrPath, given_path, given_paths
 from sigseek.operations.lists import given_texts
-from sigseek.operations.location import library_location
+from sigseek.operations.location import LibraryLocation, library_location
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_ids import id_or_path, plain_id, plain_ids
 from sigseek.progress import Listener, Silence, Stop
@@ -90,10 +91,13 @@ def open_library(
 
 
 class Library:
-    """A library of photos, opened by `sigseek.open`. Close it when done, or use it in `with`.
+    """A library of photos, opened by `sigseek.open`. Close it when done, or use it in `with`. A
+    closed library opens again when it is used.
 
     Several threads may use one Library. Any number of them search at the same time. Those that
     change the library, by indexing for example, take turns; searches go on meanwhile.
+    A process that is forked off must open the library itself; in it, one that its parent has used
+    raises LibraryError.
 
     Errors are raised as a `sigseek.SigseekError`, also for one string where a list is taken.
     Nothing is printed except download progress.
@@ -116,8 +120,31 @@ class Library:
         precision: str,
         listener: Listener,
     ) -> None:
-        self._directory = library_location(directory, listener)
-        self._opened = OpenedLibrary(self._directory, model, device, precision, listener)
+        place = library_location(directory, listener)
+        self._parts = OpenedLibrary(place, model, device, precision, listener)
+        self._process: int | None = None
+        """The process that used the library first."""
+
+    @property
+    def _opened(self) -> OpenedLibrary:
+        """Return what the methods work with.
+
+        Raises LibraryError in a process that was forked off after the library was used: it has the
+        connections of its parent, and none of the threads.
+        """
+        if self._process is None:
+            self._process = os.getpid()
+        if self._process != os.getpid():
+            raise LibraryError(
+                f"the library {self._parts.directory.where} was in use before this process was "
+                "forked off",
+                "open it again in this process, with sigseek.open",
+            )
+        return self._parts
+
+    @property
+    def _directory(self) -> LibraryLocation:
+        return self._opened.directory
 
     def __enter__(self) -> Self:
         return self
@@ -131,16 +158,16 @@ class Library:
         self.close()
 
     def __repr__(self) -> str:
-        name = self._opened.model.name
+        name = self._parts.model.name
         model = f", model {name!r}" if name else ""
-        return f"<sigseek.Library {self._directory.where!r}{model}>"
+        return f"<sigseek.Library {self._parts.directory.where!r}{model}>"
 
     @property
     def location(self) -> str:
         """Return where the library is: its directory, or its database's address without the
         password.
         """
-        return self._directory.where
+        return self._parts.directory.where
 
     @property
     def directory(self) -> Path:
@@ -150,8 +177,11 @@ class Library:
         return self._directory.directory
 
     def close(self) -> None:
-        """Release the catalog's file and end the processes that decode photos."""
-        self._opened.close()
+        """Release the catalog's file and end the processes that decode photos. Whoever uses the
+        library afterwards opens it again, and has to close it again.
+        """
+        if self._process == os.getpid():  # a process that was forked off leaves its parent's alone
+            self._parts.close()
 
     def create(self) -> bool:
         """Make the library, without photos, if there is none yet. Returns whether it was made."""
