@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         CaptionsError,
     )
     from sigseek.indexer import DecodeError, FolderError, IndexReport
-    from sigseek.indexer.errors import PatternError
+    from sigseek.indexer.errors import DecoderError, PatternError
     from sigseek.indexer.preview import ListedFile
     from sigseek.library import Library
     from sigseek.library import open_library as open  # noqa: A004 - as in `sigseek.open`
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sigseek.operations.originals import FileOfPhoto
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import CheckpointStatus, FolderStatus, Status
+    from sigseek.operations.system_folders import SystemFolderError
     from sigseek.operations.tags import TagCount
     from sigseek.operations.thumbnails import Thumbnail
     from sigseek.operations.verify import VerifyReport
@@ -114,6 +115,7 @@ __all__ = [
     "Completion",
     "DamagedFile",
     "DecodeError",
+    "DecoderError",
     "DuplicateGroup",
     "DuplicateKind",
     "DuplicatePhoto",
@@ -163,6 +165,7 @@ __all__ = [
     "Stop",
     "StoppedError",
     "Suggestion",
+    "SystemFolderError",
     "TagCount",
     "Thumbnail",
     "UnknownTagError",
@@ -193,7 +196,7 @@ _MODULES = {
         "CaptionsError",
     ),
     "sigseek.indexer": ("DecodeError", "FolderError", "IndexReport"),
-    "sigseek.indexer.errors": ("PatternError",),
+    "sigseek.indexer.errors": ("DecoderError", "PatternError"),
     "sigseek.indexer.preview": ("ListedFile",),
     "sigseek.library": ("Library", "open"),
     "sigseek.operations.completion": ("Completion", "Suggestion"),
@@ -204,6 +207,7 @@ _MODULES = {
     "sigseek.operations.originals": ("FileOfPhoto",),
     "sigseek.operations.relocating": ("Relocated",),
     "sigseek.operations.status": ("CheckpointStatus", "FolderStatus", "Status"),
+    "sigseek.operations.system_folders": ("SystemFolderError",),
     "sigseek.operations.tags": ("TagCount",),
     "sigseek.operations.thumbnails": ("Thumbnail",),
     "sigseek.operations.verify": ("VerifyReport",),

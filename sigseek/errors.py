@@ -44,6 +44,8 @@ class ErrorKind(StrEnum):
     """Whoever asked for the work has asked it to stop."""
 
 
+_OF_OPEN = ("model", "device", "precision")
+"""Arguments of `sigseek.open` that a call may name beside those of its method."""
 Value: TypeAlias = str | int | bool | tuple[str, ...]
 """The value of an argument. A tuple is for an argument that takes several."""
 
@@ -61,9 +63,15 @@ class Call:
     """
 
     def __str__(self) -> str:
+        opening = [option for option in self.options if option[0] in _OF_OPEN]
         values = [_python(value) for value in self.arguments]
-        values += [f"{name}={_python(value)}" for name, value in self.options]
-        return f"library.{self.method}({', '.join(values)})"
+        values += [_keyword(*option) for option in self.options if option not in opening]
+        library = "library"
+        if opening:
+            library = (
+                f"sigseek.open({', '.join(['LIBRARY', *(_keyword(*one) for one in opening)])})"
+            )
+        return f"{library}.{self.method}({', '.join(values)})"
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Option:
     """The value; None where the user has to choose one."""
 
     def __str__(self) -> str:
-        return self.name if self.value is None else f"{self.name}={_python(self.value)}"
+        return self.name if self.value is None else _keyword(self.name, self.value)
 
 
 @dataclass(frozen=True)
@@ -166,6 +174,10 @@ def _python(value: Value) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_python, value))}]"
     return value if isinstance(value, str) and is_placeholder(value) else repr(value)
+
+
+def _keyword(name: str, value: Value) -> str:
+    return f"{name}={_python(value)}"
 
 
 def escaped(text: str) -> str:

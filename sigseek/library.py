@@ -258,8 +258,9 @@ class Library:
         and `ray_cores`, the cores of each, say otherwise. `mounts` then holds for the workers.
 
         Raises FolderError and changes nothing when more than half of a folder's files are gone
-        (unless `accept_missing`), when an offline folder is inside a new one, or when a new folder
-        holds a whole system, as "/" does (unless `accept_system_folder`).
+        (unless `accept_missing`), or when an offline folder is inside a new one. The error is a
+        SystemFolderError when a new folder holds a whole system, as "/" does (unless
+        `accept_system_folder`).
         """
         from sigseek.operations.indexing import check_no_workers, index_folders
 

@@ -1,5 +1,6 @@
 """Arguments that a library cannot take: each is refused with its name, and nothing is changed."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 import sigseek
 from sigseek import Library
+from sigseek.errors import Call
 
 ANY_PATH: dict[str, Callable[[Library, str], object]] = {
     "open": lambda _, path: sigseek.open(path, model="mini"),
@@ -114,3 +116,38 @@ def test_what_iterators_and_numpy_give_is_taken(library: Library) -> None:
     first = library.search("a", 1, include_all=True, offset=np.int64(1))  # type: ignore[call-overload]
     assert first == library.search("a", 1, include_all=True, offset=1)
     assert library.list_photos(np.int64(2)).next_page == library.list_photos(2).next_page
+
+
+def test_a_library_that_is_removed_while_it_is_open_is_not_made_again(
+    mini_library: Path, tmp_path: Path
+) -> None:
+    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    with sigseek.open(directory, model="mini", precision="fp32", device="cpu") as library:
+        library.search("a house")
+        shutil.rmtree(directory)
+        calls: list[Callable[[], object]] = [
+            lambda: library.search("a house"),
+            library.status,
+            library.index,
+            lambda: library.index(tmp_path),
+            lambda: library.add_tag("house", [1]),
+        ]
+        for call in calls:
+            with pytest.raises(sigseek.LibraryError) as raised:
+                call()
+            assert raised.value.kind == "not found", raised.value
+            assert "is gone" in str(raised.value) or "there is no library" in str(raised.value)
+            assert not directory.exists()
+
+
+def test_what_preview_and_index_refuse_can_be_caught(tmp_path: Path) -> None:
+    library = sigseek.open(tmp_path / "library", model="mini")
+    with pytest.raises(sigseek.FolderError, match="there is no folder"):
+        library.preview(tmp_path / "nope")
+    with pytest.raises(sigseek.SystemFolderError):
+        library.index("/")
+
+
+def test_advice_about_another_checkpoint_is_a_call_that_exists() -> None:
+    advice = str(Call("index", options=(("model", "a/b"), ("reread", True))))
+    assert advice == "sigseek.open(LIBRARY, model='a/b').index(reread=True)"

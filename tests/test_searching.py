@@ -99,7 +99,8 @@ def test_a_text_of_unknown_letters_is_noted_with_a_checkpoint_that_knows_them(
     assert notes[0] == (
         "mini does not know most of 'красный дом', so these hits mean little; "
         "google/siglip2-base-patch16-224 and google/siglip-base-patch16-256-multilingual know "
-        "many languages, for example: library.index(model='google/siglip2-base-patch16-224')"
+        "many languages, for example: "
+        "sigseek.open(LIBRARY, model='google/siglip2-base-patch16-224').index()"
     )
     assert notes[1:] == known
 

@@ -1,5 +1,6 @@
 """The directory of a library, which holds its catalog and its vector index."""
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -70,6 +71,14 @@ class LibraryDirectory(LibraryLocation):
                 "while it is being changed, searches may have to wait"
             )
         return catalog
+
+    def _check_it_is_there(self) -> None:
+        if not os.path.lexists(self.directory / FILE_NAME):
+            raise LibraryError(
+                f"the library {self.directory} is gone",
+                "put it back, or open another one",
+                ErrorKind.NOT_FOUND,
+            )
 
     def _lock(
         self, folders: Sequence[Path] = (), *, lists: bool = False

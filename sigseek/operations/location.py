@@ -128,14 +128,22 @@ class LibraryLocation(ABC):
     def catalog(self, *, create: bool = False) -> Catalog:
         """Return the library's catalog, which is opened once.
 
-        Raises LibraryError when there is no library, unless `create`.
+        Raises LibraryError when there is no library, unless `create`, and when the one that was
+        opened is gone.
         """
         with self._opening:
             if self._catalog is not None:
+                self._check_it_is_there()
                 return self._catalog
             self._catalog = catalog = self._open(create=create)
         self._follow()
         return catalog
+
+    def _check_it_is_there(self) -> None:
+        """Raise LibraryError when the library was removed after it was opened. Only a directory
+        needs it: writing there would make it again.
+        """
+        return
 
     def _follow(self) -> None:
         """Do what is due after the catalog was opened: nothing, for most locations."""
