@@ -53,6 +53,10 @@ class IndexReport:
     """Files that could not be used, including those of earlier runs; `Library.failures` lists
     them.
     """
+    unreadable_directories: int = 0
+    """Directories, and links, that could not be looked into. What is below them is not indexed, and
+    `Library.failures` lists them.
+    """
     seconds: float = 0.0
     images_per_second: float = 0.0
     """Photos embedded over the time from the first file read to the last commit. The time in which
@@ -172,6 +176,7 @@ class Ledger:
         self._report.scanned += found.scanned
         self._report.excluded += len(found.excluded)
         self._report.skipped += found.skipped
+        self._report.unreadable_directories += len(found.unreadable)
         self._counts[Outcome.UNCHANGED] += found.unchanged - found.refreshed
         self._counts[Outcome.CHANGED] += found.refreshed
         self._counts[Outcome.FAILED] += found.failed

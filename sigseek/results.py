@@ -170,11 +170,16 @@ def lost_tags(photos: int) -> Remedy:
     )
 
 
-def unreadable_files(files: int) -> Remedy:
-    """Say where to see which files an indexing run could not use."""
-    return Remedy(
-        f"{counted(files, 'file')} could not be read. To see why: {{}}", (Call("failures"),)
+def unreadable_files(files: int, directories: int) -> Remedy:
+    """Say where to see which files an indexing run could not use, and which directories it could
+    not look into. There is one at least.
+    """
+    several = (
+        counted(files, "file") if files else "",
+        counted(directories, "directory", "directories") if directories else "",
     )
+    found = " and ".join(filter(None, several))
+    return Remedy(f"{found} could not be read. To see why: {{}}", (Call("failures"),))
 
 
 def passed_over_files(files: int) -> Remedy:

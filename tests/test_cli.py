@@ -51,8 +51,9 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
     assert list(report) == [
         "scanned", "added", "changed", "moved", "unchanged", "by_others", "missing", "offline",
         "excluded", "excluded_photos", "excluded_tagged", "skipped", "emptied", "failed",
-        "seconds", "images_per_second", "device", "runtime", "precision", "batch",
-        "threads", "model", "metadata_read", "hashed", "untagged", "provisional", "stopped",
+        "unreadable_directories", "seconds", "images_per_second", "device", "runtime",
+        "precision", "batch", "threads", "model", "metadata_read", "hashed", "untagged",
+        "provisional", "stopped",
     ]  # fmt: skip
     assert (report["scanned"], report["added"], report["failed"], report["model"]) == (
         40,

@@ -60,6 +60,7 @@ def test_every_count_of_the_report(clock: Clock) -> None:
         "failed": 2,
     }
     assert (report.excluded, report.skipped, report.emptied) == (1, 4, ("/empty",))
+    assert report.unreadable_directories == 1
     assert heard.problems == [
         Problem("/photos/closed", "cannot be read"),
         Problem("/photos/bad.jpg", "no picture"),

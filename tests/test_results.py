@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
+
 from sigseek.cli.remedies import spell
 from sigseek.indexer import IndexReport
 from sigseek.results import (
@@ -13,6 +15,7 @@ from sigseek.results import (
     offline_folder,
     report_in_words,
     size_in_words,
+    unreadable_files,
 )
 from tests.answered import hit
 
@@ -55,3 +58,15 @@ def test_reports() -> None:
         "If it has moved: sigseek relocate '/my {photos}' NEW; "
         "if it is gone for good: sigseek forget '/my {photos}'"
     )
+
+
+@pytest.mark.parametrize(
+    ("files", "directories", "said"),
+    [
+        (1, 0, "1 file could not be read. "),
+        (0, 1, "1 directory could not be read. "),
+        (65, 2, "65 files and 2 directories could not be read. "),
+    ],
+)
+def test_what_could_not_be_read(files: int, directories: int, said: str) -> None:
+    assert unreadable_files(files, directories).spelled(spell).startswith(said)

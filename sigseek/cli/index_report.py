@@ -41,7 +41,7 @@ def print_report(report: IndexReport, library: Library, *, as_json: bool = False
         advise(emptied_folder(path))
     if report.skipped:
         advise(passed_over_files(report.skipped))
-    if report.failed:
-        advise(unreadable_files(report.failed))
+    if report.failed or report.unreadable_directories:
+        advise(unreadable_files(report.failed, report.unreadable_directories))
     if report.provisional:
         advise(FINISH_YARDSTICK)
