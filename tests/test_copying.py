@@ -258,6 +258,16 @@ def test_a_library_that_is_there_is_not_written_over(full: Path, tmp_path: Path,
     done = run("copy", full, other, check=False)
     assert done.returncode == 1
     assert "holds a library already; choose another place" in done.stderr
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").touch()
+    done = run("copy", full, photos, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: {photos} contains files that are not a library's, such as a.jpg; "
+        "choose an empty directory or a new one\n",
+    )
+    assert [path.name for path in photos.iterdir()] == ["a.jpg"]
     done = run("copy", full, full, check=False)
     assert done.returncode == 1
     assert "is the library itself" in done.stderr
