@@ -43,10 +43,13 @@ class QueryPartError(QueryError):
 
 
 class QuerySyntaxError(QueryPartError):
-    """A query that cannot be read. The message begins with the column of what is wrong."""
+    """A query that cannot be read. The message begins with the column of what is wrong, unless the
+    query is empty.
+    """
 
     def __init__(self, query: str, column: int, problem: str, remedy: str) -> None:
-        super().__init__(f"column {column}: {problem}", remedy)
+        # An empty query has no columns that a person could count.
+        super().__init__(f"column {column}: {problem}" if query.strip() else problem, remedy)
         self.args = (query, column, problem, remedy)
         self.query = query
         self.column = column

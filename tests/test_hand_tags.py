@@ -210,6 +210,13 @@ def test_what_is_refused(library: sigseek.Library, photos: Path, tmp_path: Path,
         f"error: {unknown} is not in the library (1 of 2 files are not), so nothing was changed; "
         f"add it first with: sigseek index --library {library.directory} {unknown.parent}\n"
     )
+    (tmp_path / "t.sh").touch()
+    done = run("tag", "--add", "x", tmp_path / "t.sh", *where, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: {tmp_path / 't.sh'} is no picture of the library, so nothing was changed; "
+        "name photos that are in it\n",
+    )
     assert library.tags() == ()
     for arguments, said in (
         (("--add", "x"), "Name the photos: --add NAME PHOTO..."),
@@ -220,7 +227,7 @@ def test_what_is_refused(library: sigseek.Library, photos: Path, tmp_path: Path,
         done = run("tag", *arguments, *where, check=False)
         assert (done.returncode, said in done.stderr) == (2, True), arguments
     for arguments, said in (
-        (("--add", " ", known), "an empty label"),
+        (("--add", " ", known), "an empty tag; write its name\n"),
         (("--add", "x", tmp_path / "nowhere.jpg"), "no file"),
         (("--add", "x", photos), "is a folder"),
         (("--remove", "x", known), "there is no tag 'x'"),

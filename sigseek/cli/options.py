@@ -77,8 +77,10 @@ def label_options(command: _Command) -> _Command:
 
 def given_labels(labels: Sequence[str], labels_file: Path | None) -> tuple[Label, ...]:
     """Return the labels that the two options give, each once. Raises QueryError when one cannot be
-    read.
+    read, and UsageError when there is none.
     """
+    if not labels and labels_file is None:
+        raise click.UsageError("There is no label. Use --label TEXT or --labels-file FILE.")
     from_file = read_labels(labels_file) if labels_file else ()
     return distinct_labels([*map(parse_label, labels), *from_file])
 

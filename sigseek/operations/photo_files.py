@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sigseek import disk
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import DecodeError
+from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.errors import SilentDiskError
 from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.given_paths import given_path
@@ -296,6 +297,12 @@ def _unknown_photo(photo: Path | int, unknown: int, named: int) -> QueryError:
     if isinstance(photo, int):
         return no_photo(photo)
     others = f" ({unknown:,} of {named:,} files are not)" if named > 1 else ""
+    if photo.suffix.lower() not in PICTURES:  # indexing its folder would not add it
+        return QueryError(
+            f"{photo} is no picture of the library{others}, so nothing was changed",
+            "name photos that are in it",
+            ErrorKind.NOT_FOUND,
+        )
     return QueryError(
         f"{photo} is not in the library{others}, so nothing was changed",
         Remedy("add it first with: {}", (Call("index", (str(photo.parent),)),)),

@@ -93,10 +93,13 @@ def decide_tag(
 ) -> TagCount:
     """Give a tag to photos by hand, or take it back from them, and count its photos.
 
-    Raises QueryError and changes nothing for a file that is not in the library.
+    Raises QueryError and changes nothing for an empty name, and for a file that is not in the
+    library.
     """
     check_list("photos", photos, QueryError)
     check_types(name=name)
+    if not name.strip():
+        raise QueryError("an empty tag", "write its name")
     (tag_name,) = (label.name for label in distinct_labels([name.strip()]))
     catalog = library.directory.catalog()
     with library.directory.writing():
