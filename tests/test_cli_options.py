@@ -15,6 +15,7 @@ from sigseek.cli.index import index
 from sigseek.cli.options import confirm, given_labels
 from sigseek.cli.parameter_types import Duration, PathName, Probability, Size
 from sigseek.search.errors import QueryError
+from tests.conftest import Run
 
 
 def converted(kind: click.ParamType, typed: object) -> object:
@@ -52,6 +53,12 @@ def test_the_shortest_and_the_longest_duration() -> None:
         converted(Duration(), "0d")
     with pytest.raises(click.BadParameter, match="is too long"):
         converted(Duration(), "999999999w")
+
+
+def test_the_units_of_a_duration_are_the_same_in_the_help_and_in_the_error(run: Run) -> None:
+    units = "a number and s, m, h, d or w"
+    assert units in " ".join(run("prune", "--help").stdout.split())
+    assert units in run("prune", "--older-than", "old", check=False).stderr
 
 
 @pytest.mark.parametrize(

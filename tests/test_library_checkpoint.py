@@ -317,7 +317,8 @@ def test_mini_says_once_that_it_knows_only_its_own_drawings(
 ) -> None:
     where = ("--library", tmp_path / "library")
     note = (
-        "mini knows only its own drawings and finds nothing in photographs; index once with: "
+        "mini knows only its own drawings, so what it finds in photographs means nothing; "
+        "index once with: "
         f"sigseek index --library {tmp_path / 'library'} --model google/siglip-base-patch16-224\n"
     )
     folder = tmp_path / "photos"
@@ -343,7 +344,8 @@ def test_answers_of_mini_about_photographs_say_that_it_knows_none(
     library.close()
     where = ("--library", library.directory)
     note = (
-        "note: mini knows only its own drawings and finds nothing in photographs; index once with: "
+        "note: mini knows only its own drawings, so what it finds in photographs means nothing; "
+        "index once with: "
         f"sigseek index --library {library.directory} --model google/siglip-base-patch16-224"
     )
     photo = photos / "a" / "00.png"

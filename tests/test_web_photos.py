@@ -269,7 +269,7 @@ def test_similar_photos_come_with_their_cosine(web: TestClient) -> None:
     rest = web.post("/api/v1/similar", json=asked | {"offset": 1}, headers=CHANGE).json()
     assert [hit["id"] for hit in rest["hits"]] == [hit["id"] for hit in found["hits"][1:]]
     (note,) = found["notes"]
-    assert note["text"].startswith("mini knows only its own drawings and finds nothing")
+    assert note["text"].startswith("mini knows only its own drawings, so what it finds")
     assert note["remedy"]["calls"][0]["name"] == "index"
     upload = web.post("/api/v1/similar", json={"id": "upload-none"}, headers=CHANGE)
     assert upload.status_code == 404

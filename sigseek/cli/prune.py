@@ -26,10 +26,10 @@ def prune(older_than: timedelta, directory: Path | str, model: str | None, as_js
     """Forget files that have been missing for a long time.
 
     When `sigseek index` does not find a file, the library keeps it as missing, with its embedding,
-    in case it comes back. This command forgets files that have been missing for longer than AGE
-    (hours, days or weeks), and photos without any other file. Files in offline folders or below
-    empty directories are kept, because their drive may only be unplugged. If a directory really is
-    empty, use `sigseek forget DIRECTORY`.
+    in case it comes back. This command forgets files that have been missing for longer than AGE, a
+    number and s, m, h, d or w such as 12h, 30d or 8w, and photos without any other file. Files in
+    offline folders or below empty directories are kept, because their drive may only be unplugged.
+    If a directory really is empty, use `sigseek forget DIRECTORY`.
 
     \b
         sigseek prune

@@ -15,7 +15,8 @@ from sigseek.storage import CheckpointRecord, CheckpointState, LibraryError
 _DRAWN = " ".join(MINI_CAMERA)
 """The camera that drawings of the demo say they are from."""
 _MINI_NOTE = Remedy(
-    "mini knows only its own drawings and finds nothing in photographs; index once with: {}",
+    "mini knows only its own drawings, so what it finds in photographs means nothing; "
+    "index once with: {}",
     (Call("index", options=(("model", DEFAULT),)),),
 )
 _MINI_CLASSIFIES = Remedy(
