@@ -46,7 +46,7 @@ def test_a_second_checkpoint_is_the_librarys_as_soon_as_it_has_a_photo(
     with sigseek.open(library.directory, model=str(tiny)) as other:
         other.index(photos / "a")
         said = "has embedded 4 photos so far, others here 12; to go on with it: "
-        with pytest.warns(UserWarning, match=said + r"library\.index\(model='") as warned:
+        with pytest.warns(UserWarning, match=said + r"sigseek\.open\(LIBRARY, model='") as warned:
             found = other.search("a red house", limit=100, include_all=True)
         assert len(found) == 4
         assert str(found.notes[0]) == str(warned[0].message)
