@@ -210,7 +210,7 @@ def test_it_ends_with_its_library(tmp_path: Path, watching: StartWatching) -> No
     assert (
         (tmp_path / "errors")
         .read_text()
-        .endswith(f"error: the library {library} is gone; watch again when it is back\n")
+        .endswith(f"error: the library {library} is gone; put it back, or name another one\n")
     )
     assert not library.exists()
 

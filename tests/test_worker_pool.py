@@ -14,7 +14,7 @@ import pytest
 from sigseek.indexer.decoding import worker_pool
 from sigseek.indexer.decoding.limits import Limits
 from sigseek.indexer.decoding.worker_pool import WorkerPool
-from sigseek.indexer.errors import DecodeError, SlowError, UndecidedError
+from sigseek.indexer.errors import DecodeError, DecoderError, SlowError, UndecidedError
 from tests import tasks
 
 LIMITS = Limits(memory=300_000_000, processor=20, wall=100)
@@ -196,10 +196,7 @@ def test_no_process_comes_up(
     broken.write_text("#!/bin/sh\nexit 7\n")
     broken.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
-    with pytest.raises(
-        UndecidedError,
-        match=r"^no decoding process .* \(No such file or directory\); memory may be short$",
-    ):
+    with pytest.raises(DecoderError, match=r" cannot be started \(No such file or directory\); "):
         workers.call(LIMITS, tasks.pid)
     monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(UndecidedError, match=r"^no decoding process .* \(exit code 7\)"):

@@ -6,7 +6,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sigseek.errors import ErrorKind, Option, Remedy, SigseekError
-from sigseek.operations.location import LibraryLocation, library_beside_photos, no_library
+from sigseek.operations.location import (
+    LibraryLocation,
+    library_beside_photos,
+    library_gone,
+    no_library,
+)
 from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
 from sigseek.progress import Listener
 from sigseek.storage import Catalog, LibraryError, writer_lock
@@ -74,11 +79,7 @@ class LibraryDirectory(LibraryLocation):
 
     def _check_it_is_there(self) -> None:
         if not os.path.lexists(self.directory / FILE_NAME):
-            raise LibraryError(
-                f"the library {self.directory} is gone",
-                "put it back, or open another one",
-                ErrorKind.NOT_FOUND,
-            )
+            raise library_gone(self.where)
 
     def _lock(
         self, folders: Sequence[Path] = (), *, lists: bool = False

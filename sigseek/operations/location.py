@@ -231,6 +231,13 @@ def library_location(library: str | os.PathLike[str], listener: Listener) -> Lib
     return LibraryDirectory(given_path("directory", library, LibraryError), listener)
 
 
+def library_gone(where: str) -> LibraryError:
+    """Return the error of a library that was removed after it was opened."""
+    return LibraryError(
+        f"the library {where} is gone", "put it back, or name another one", ErrorKind.NOT_FOUND
+    )
+
+
 def no_library(where: str) -> LibraryError:
     """Return the error of a location without a library."""
     return LibraryError(

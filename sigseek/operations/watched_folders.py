@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sigseek.disk import ask
-from sigseek.errors import ErrorKind
 from sigseek.indexer import check_folder
+from sigseek.operations.location import library_gone
 from sigseek.paths import spellings, typed_path
-from sigseek.storage import Catalog, LibraryError
+from sigseek.storage import Catalog
 
 Identity: TypeAlias = tuple[int, int] | None
 """The device and inode of a folder; None for a folder that is not there. They change when a drive
@@ -38,11 +38,7 @@ class WatchedFolders:
         the library itself is gone.
         """
         if not all(map(os.path.lexists, self._catalog.local_paths)):
-            raise LibraryError(
-                f"the library {self._library} is gone",
-                "watch again when it is back",
-                ErrorKind.NOT_FOUND,
-            )
+            raise library_gone(str(self._library))
         known = [Path(folder.path) for folder in self._catalog.folders()]
         now_known = {
             path for path in self._named if any(path.is_relative_to(folder) for folder in known)
