@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sigseek.errors import ErrorKind, Option, Remedy
-from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError, printable
 
 DEFAULT_TEMPLATE = "This is a photo of {}."
@@ -110,7 +109,6 @@ def label_texts(labels: Sequence[Label], template: str) -> list[str]:
     """
     if not labels:
         raise QueryError("no label", Remedy("give at least one in {}", (Option("labels"),)))
-    check_types(template=template)
     if "{}" not in template:
         raise QueryError(
             f"the template '{template}' has no {{}} for the label",

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
+from sigseek.argument_types import checked, with_checked_types
+from sigseek.errors import Option, Remedy
 from sigseek.indexer.errors import DecodeError, FolderError
 from sigseek.operations.given_paths import StrPath, given_path, given_paths
 from sigseek.operations.lists import given_texts
@@ -20,7 +22,6 @@ from sigseek.operations.location import LibraryLocation, library_location
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_ids import id_or_path, plain_id, plain_ids
 from sigseek.progress import Listener, Silence, Stop
-from sigseek.search.argument_types import check_listener
 from sigseek.search.duplicates.results import KINDS
 from sigseek.search.errors import QueryError
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from sigseek.errors import Remedy
     from sigseek.evaluation.captions import CaptionedPictures
     from sigseek.indexer import IndexReport
     from sigseek.indexer.preview import ListedFile
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     Floats: TypeAlias = npt.NDArray[np.float32]
 
 
+@checked
 def open_library(
     directory: StrPath,
     model: str | None = None,
@@ -80,16 +81,19 @@ def open_library(
     libraries use bf16 if the processor supports it. `listener` is told of whatever takes long, such
     as a download, by all methods that are given no listener of their own.
 
-    Raises CheckpointError for an unknown device or precision, and LibraryError for an address that
-    cannot be read and for an empty path.
+    Raises CheckpointError for an unknown device or precision and an empty `model`, and LibraryError
+    for an address that cannot be read and for an empty path.
     """
-    if model is not None and not isinstance(model, str):
-        raise CheckpointError(f"{model!r} is no checkpoint's name", "give its name as a text")
+    if model == "":
+        raise CheckpointError(
+            "the checkpoint's name is empty",
+            Remedy("{} must name one; is a variable not set?", (Option("model"),)),
+        )
     check_choices(device, precision)
-    check_listener(listener)
     return Library(directory, model, device, precision, listener or Silence())
 
 
+@with_checked_types
 class Library:
     """A library of photos, opened by `sigseek.open`. Close it when done, or use it in `with`. A
     closed library opens again when it is used.
@@ -99,7 +103,8 @@ class Library:
     A process that is forked off must open the library itself; in it, one that its parent has used
     raises LibraryError.
 
-    Errors are raised as a `sigseek.SigseekError`, also for one string where a list is taken.
+    Errors are raised as a `sigseek.SigseekError`, also for an argument of a wrong type and for one
+    string where a list is taken.
     Nothing is printed except download progress.
 
     A method that takes long tells its `listener` how it goes, or without one that of `open`. It
@@ -779,7 +784,9 @@ class Library:
 
     def thumbnail_of_file(self, photo: StrPath, size: int = 320) -> bytes:
         """Return a JPEG of any photo file, whose longer side has at most `size` pixels. Nothing is
-        kept. Raises DecodeError for a file that gives no picture.
+        kept.
+
+        Raises DecodeError for a file that gives no picture, and QueryError for a size below 1.
         """
         path = given_path("photo", photo, DecodeError)
         return self._opened.thumbnails.of_file(path, size)

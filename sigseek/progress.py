@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sigseek.errors import Remedy, StoppedError
 
@@ -74,6 +74,7 @@ class Problem:
     reason: str
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Whoever wants to be told how a run goes.
 

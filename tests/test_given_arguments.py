@@ -1,5 +1,6 @@
 """Arguments that a library cannot take: each is refused with its name, and nothing is changed."""
 
+import inspect
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +52,13 @@ REFUSED: dict[str, Callable[[Library], object]] = {
     "named_photos must": lambda library: library.search("photo:a", named_photos=5),  # type: ignore[arg-type]
     "template must be a text": lambda library: library.classify(["a"], ["b"], None),  # type: ignore[arg-type]
     "listener must": lambda library: sigseek.open("library", listener=5),  # type: ignore[arg-type]
-    "5 is no checkpoint's name": lambda library: sigseek.open("library", 5),  # type: ignore[arg-type]
+    "5 is not a text; model": lambda library: sigseek.open("library", 5),  # type: ignore[arg-type]
+    "the checkpoint's name is empty": lambda library: sigseek.open("library", ""),
+    "'x' is not a number; debounce": lambda library: library.watch(debounce="x"),  # type: ignore[arg-type]
+    "nan seconds cannot be waited; debounce": lambda library: library.watch(debounce=float("nan")),
+    "-1 seconds cannot be waited; rescan": lambda library: library.watch(rescan=-1),
+    "of 0 pixels cannot be made; size": lambda library: library.thumbnail_of_file("a", 0),
+    "1.5 is not a whole number; size": lambda library: library.thumbnail_of_file("a", 1.5),  # type: ignore[arg-type]
     "photos must be a list, and is 5": lambda library: library.classify(5, ["a"]),  # type: ignore[arg-type]
     "this size is outside": lambda library: library.search("a", min_probability=10**400),
     "nan is not a whole number": lambda library: library.limit_thumbnails(float("nan")),  # type: ignore[arg-type]
@@ -101,6 +108,21 @@ def test_a_value_of_a_wrong_type(library: Library, said: str) -> None:
     with pytest.raises(sigseek.SigseekError) as raised:
         REFUSED[said](library)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("argument", ["stop", "listener"])
+def test_what_is_no_token_and_no_listener_is_refused_everywhere(
+    library: Library, argument: str
+) -> None:
+    having = [
+        name
+        for name, method in inspect.getmembers(Library, inspect.isfunction)
+        if not name.startswith("_") and argument in inspect.signature(method).parameters
+    ]
+    assert len(having) > 15
+    for name in having:
+        with pytest.raises(sigseek.QueryError, match=f"^5 is not a sigseek.* {argument} must be"):
+            getattr(library, name)(**{argument: 5})
 
 
 @pytest.mark.parametrize("name", ["nope.jpg", ".", "a" * 5000])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from operator import index
 
 from sigseek.operations.opened import OpenedLibrary
-from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError
 from sigseek.search.facts.kinds import KINDS
 from sigseek.search.query import quoted
@@ -49,9 +48,7 @@ class Completion:
 
 def complete(library: OpenedLibrary, query: str, at: int | None) -> Completion:
     """Return the completion as `Library.complete` describes."""
-    check_types(query=query)
     at = len(query) if at is None else at
-    check_types(at=at)
     if at < 0:
         raise QueryError(
             f"{at} characters cannot be before the caret",

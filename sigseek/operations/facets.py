@@ -11,7 +11,6 @@ from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.searching import NamedPhotos, matching_photos
 from sigseek.progress import Listener, Stop
-from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError
 from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 
@@ -87,7 +86,6 @@ def count_facets(
     stop: Stop | None = None,
 ) -> Facets:
     """Count photos as `Library.facets` describes."""
-    check_types(query=query, within=within)
     _check(by, limit)
     catalog = library.directory.catalog()
     kinds: Sequence[FacetKind] = FACET_KINDS if by is None else (by,)
@@ -152,13 +150,11 @@ def _check(by: FacetKind | None, limit: int | None) -> None:
             f"use one of {', '.join(FACET_KINDS)}",
             ErrorKind.INVALID,
         )
-    if limit is not None:
-        check_types(limit=limit)
-        if limit < 1:
-            raise QueryError(
-                f"{limit} values cannot be shown",
-                Remedy("{} must be at least 1", (Option("limit"),)),
-            )
+    if limit is not None and limit < 1:
+        raise QueryError(
+            f"{limit} values cannot be shown",
+            Remedy("{} must be at least 1", (Option("limit"),)),
+        )
 
 
 def _in_order(kind: FacetKind, counts: Mapping[FacetValue, int]) -> list[Facet]:

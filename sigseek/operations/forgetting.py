@@ -15,7 +15,6 @@ from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_t
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.system_folders import find_folder
 from sigseek.paths import typed_path
-from sigseek.search.argument_types import check_types
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from sigseek.storage.catalog import path_prefix
 from sigseek.storage.catalog.paths import literal_pattern
@@ -207,7 +206,6 @@ def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
 
     Raises LibraryError when there is none, or more than one.
     """
-    check_types(name=name)
     known = catalog.checkpoints()
     # A directory's name in the library is its absolute path.
     names = {name, str(typed_path(name).absolute())} if name else set[str]()

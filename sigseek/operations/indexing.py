@@ -226,6 +226,7 @@ def watch_folders(
     from sigseek.operations.watched_folders import folders_to_watch
 
     directory = library.directory
+    _check_seconds(debounce=debounce, rescan=rescan)
     _check_limit(max_megapixels)
     if not folders:
         _check_known(directory, Call("watch", ("FOLDER",)))
@@ -264,6 +265,16 @@ def watch_folders(
         rescan=rescan,
         stop=until,
     ).rounds()
+
+
+def _check_seconds(**given: float) -> None:
+    """Raise FolderError for seconds of a watch that are below 0, or no number."""
+    for name, seconds in given.items():
+        if not seconds >= 0:  # as NaN is
+            raise FolderError(
+                f"{seconds} seconds cannot be waited",
+                Remedy("{} must be 0 or more", (Option(name),)),
+            )
 
 
 def _check_patterns(exclude: Sequence[str], include: Sequence[str]) -> None:

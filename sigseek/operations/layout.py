@@ -76,11 +76,9 @@ def lay_out(
     stop: Stop | None,
 ) -> Layout:
     """Return the layout as `Library.layout` describes."""
-    from sigseek.search.argument_types import check_types
     from sigseek.search.checks import check_place, check_search
     from sigseek.search.query import is_factual, terms
 
-    check_types(query=query, min_probability=min_probability, sort=sort)
     catalog = library.directory.catalog()
     check_place(sort, 0, None)
     if not query.strip():

@@ -31,13 +31,11 @@ def list_photos(
 ) -> SearchResults:
     """List all photos as `Library.list_photos` describes."""
     from sigseek.operations.layout import ids_of_all
-    from sigseek.search.argument_types import check_types
     from sigseek.search.checks import check_place
     from sigseek.search.listing import list_selected
     from sigseek.search.query import And
 
     catalog = library.directory.catalog()
-    check_types(limit=limit, sort=sort, offset=offset, page=page)
     limit, offset = index(limit), index(offset)  # they may be NumPy's
     check_place(sort, offset, page)
     in_order = partial(ids_of_all, catalog, sort)

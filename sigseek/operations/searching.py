@@ -56,14 +56,10 @@ def search(
     stop: Stop | None = None,
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
-    from sigseek.search.argument_types import check_listener, check_types
     from sigseek.search.checks import check_closer, check_place, check_search
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.query import is_factual
 
-    check_types(query=query, within=within, limit=limit, closer=closer, offset=offset)
-    check_types(min_probability=min_probability, sort=sort, page=page, stop=stop)
-    check_listener(listener)
     limit, closer, offset = index(limit), index(closer), index(offset)  # they may be NumPy's
     check_closer(closer)
     names = _known_names(library)
@@ -193,13 +189,11 @@ def matching_photos(
     """Return the query joined to the facts in `within`, the ids (n,), ascending, of all photos that
     match it, and notes on the answer. Photos that the query names are among them.
     """
-    from sigseek.search.argument_types import check_types
     from sigseek.search.checks import check_search
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.query import is_factual, terms
     from sigseek.search.scope import selected
 
-    check_types(query=query, within=within)
     names = _known_names(library)
     asked = _read(query, within, names, named_photos)
     check_search(asked, 1, 0.0, looks_closer=False)
@@ -264,11 +258,9 @@ def _known_names(library: OpenedLibrary) -> KnownNames:
 
 def _read(query: str, within: str, names: KnownNames, named_photos: NamedPhotos | None) -> Query:
     """Return the query, joined by AND to the facts in `within`. One of both may be empty."""
-    from sigseek.search.argument_types import check_types
     from sigseek.search.parse import parse
     from sigseek.search.query import And, is_factual, joined
 
-    check_types(named_photos=named_photos)
     if not within.strip():
         return parse(query, names=names, photos=named_photos)
     facts = parse(within, names=names)

@@ -33,10 +33,8 @@ def find_similar(
     """Return the photos nearest to one in a file, or to one of the library by its id, as
     `Library.similar` describes.
     """
-    from sigseek.search.argument_types import check_types
     from sigseek.search.checks import check_limit
 
-    check_types(limit=limit)
     check_limit(limit)
     files, searcher = library.photo_files, library.searcher
     find: Callable[[], tuple[Floats, KnownPhoto | None]]

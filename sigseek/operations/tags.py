@@ -12,7 +12,6 @@ from sigseek.operations.location import LibraryLocation
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_files import known_photos
 from sigseek.progress import Listener, Phase, Progress, Stop
-from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError, UnknownTagError
 from sigseek.search.labels import Label, distinct_labels, label_texts
 from sigseek.storage import Catalog
@@ -97,7 +96,6 @@ def decide_tag(
     library.
     """
     check_list("photos", photos, QueryError)
-    check_types(name=name)
     if not name.strip():
         raise QueryError("an empty tag", "write its name")
     (tag_name,) = (label.name for label in distinct_labels([name.strip()]))
@@ -124,7 +122,6 @@ def drop_tag(directory: LibraryLocation, name: str) -> TagCount:
 
     Raises UnknownTagError when there is no such tag.
     """
-    check_types(name=name)
     catalog = directory.catalog()
     with directory.writing():
         known = catalog.tags()

@@ -17,7 +17,6 @@ from sigseek.operations.location import LibraryLocation
 from sigseek.operations.originals import no_photo
 from sigseek.operations.photo_files import PhotoFiles, cannot_be_used, file_digests
 from sigseek.paths import typed_path
-from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError
 from sigseek.storage.records import PhotoFile, PictureRecord
 from sigseek.storage.thumbnails import THUMBNAIL_SIZES, ThumbnailStore
@@ -122,6 +121,11 @@ class Thumbnails:
 
     def of_file(self, path: Path, longest: int) -> bytes:
         """Return a JPEG of a photo file, as `Library.thumbnail_of_file` describes."""
+        if longest < 1:
+            raise QueryError(
+                f"a picture of {longest} pixels cannot be made",
+                Remedy("{} must be at least 1", (Option("size"),)),
+            )
         try:
             with self._decoding:
                 return self._kept_thumbnailer().jpeg(typed_path(path), longest)
@@ -203,7 +207,6 @@ def open_store() -> ThumbnailStore:
 
 def limit_thumbnails(store: ThumbnailStore, max_bytes: int) -> None:
     """Bound the thumbnails, as `Library.limit_thumbnails` describes."""
-    check_types(max_bytes=max_bytes)
     if max_bytes < 0:
         raise QueryError(
             f"thumbnails cannot take {max_bytes} bytes",
