@@ -756,6 +756,17 @@ class Library:
 
         return keep_distinct(self._opened, photos)
 
+    def group_again(self, photos: Sequence[StrPath | int]) -> int:
+        """Take back what `not_duplicates` noted of these photos, and return the number of pairs
+        that had been noted. Photos that look like duplicates may be in one group again.
+
+        Raises QueryError and changes nothing when the library does not know one of them, and for
+        files of one picture.
+        """
+        from sigseek.operations.duplicates import group_again
+
+        return group_again(self._opened, photos)
+
     def thumbnail(self, photo: int | StrPath, size: int = 320) -> Thumbnail:
         """Return a small picture of a photo, whose longer side has at most `size` pixels, 320 or
         1280. `photo` is the photo's id, or a file.

@@ -363,6 +363,11 @@ def test_what_a_person_parted_stays_apart(library: sigseek.Library, photos: Path
     assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg"})}
     assert library.not_duplicates([one, two, photos / "d.jpg"]) == 3
     assert len(library.duplicates(kinds=["near", "alike"])) == 0
+    assert library.group_again([two, one]) == 1
+    assert library.group_again([one, two]) == 0, "it was taken back before"
+    assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg"})}
+    assert library.group_again([one, two, photos / "d.jpg"]) == 2
+    assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg", "d.jpg"})}
 
 
 def test_what_was_said_of_a_photo_waits_for_folders_that_a_run_left_out(
@@ -554,13 +559,20 @@ def test_the_command_keeps_photos_apart(attacked: Path, tmp_path: Path, run: Run
     shown = run("duplicates", "--kind", "near", *where).stdout
     assert shown.startswith(f"{len(ATTACKS) - 1} near groups")
     assert "00 again.png" not in shown
+    done = run("duplicates", "--again", photos / "00 again.png", photos / "00.jpg", *where)
+    assert done.stdout == "1 pair no longer kept apart\n"
+    shown = run("duplicates", "--kind", "near", *where).stdout
+    assert shown.startswith(f"{len(ATTACKS)} near groups")
 
 
 def test_what_is_refused(attacked: Path, run: Run, tmp_path: Path) -> None:
     photos, where = attacked.parent / "photos", ("--library", attacked)
     one, unknown = photos / "00.jpg", save(tmp_path / "new.jpg", photograph(50, SIZE))
     for arguments, status, said in (
-        (("--not", one), 2, "Name two photos or more"),
+        (("--not", one), 2, "Use --not alone, with the files of two photos or more"),
+        (("--again", one), 2, "Use --again alone, with the files of two photos or more"),
+        (("--not", "--again", one, one), 2, "Use --not alone"),
+        (("--again", one, unknown), 1, "is not in the library (1 of 2 files are not)"),
         (("--not", one, one, "--json"), 2, "Use --not alone"),
         (("--paths", "--json"), 2, "not both"),
         (("--kind", "equal"), 2, "'equal' is not one of"),
@@ -602,6 +614,12 @@ def test_both_databases_keep_pairs_apart(
         transaction.put_distinct_pairs([(ids[1], ids[0]), (ids[0], ids[1]), (ids[2], ids[2])])
         transaction.put_distinct_pairs([(ids[0], ids[2])])
     assert catalog.distinct_pairs() == {(ids[0], ids[1]), (ids[0], ids[2])}
+    with catalog.transaction() as transaction:
+        assert transaction.remove_distinct_pairs([(ids[1], ids[0]), (ids[1], ids[2])]) == 1
+        assert catalog.distinct_pairs() == {(ids[0], ids[1]), (ids[0], ids[2])}, "not yet"
+    assert catalog.distinct_pairs() == {(ids[0], ids[2])}
+    with catalog.transaction() as transaction:
+        transaction.put_distinct_pairs([(ids[0], ids[1])])
     with catalog.transaction() as transaction:
         folder = catalog.folders()[0]
         transaction.remove_files(folder.id, ["b"])

@@ -31,6 +31,7 @@ ANY_PATH: dict[str, Callable[[Library, str], object]] = {
     "thumbnail_of_file": lambda library, path: library.thumbnail_of_file(path),
     "add_tag": lambda library, path: library.add_tag("house", [path]),
     "not_duplicates": lambda library, path: library.not_duplicates([1, path]),
+    "group_again": lambda library, path: library.group_again([1, path]),
     "duplicates": lambda library, path: library.duplicates(prefer=[path]),
     "classify": lambda library, path: library.classify([path], ["a house"]),
     "embed_photos": lambda library, path: library.embed_photos([path]),

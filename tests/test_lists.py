@@ -29,6 +29,7 @@ _CALLS: dict[str, Callable[[Library], object]] = {
     "duplicates(prefer)": lambda library: library.duplicates(prefer="photos"),
     "duplicates(kinds)": lambda library: library.duplicates(kinds="near"),
     "not_duplicates(photos)": lambda library: library.not_duplicates("a.jpg"),
+    "group_again(photos)": lambda library: library.group_again("a.jpg"),
     "embed_photos(photos)": lambda library: library.embed_photos("a.jpg"),
     "embed_texts(texts)": lambda library: library.embed_texts("house"),
     "index(exclude)": lambda library: library.index("photos", exclude="*.png"),

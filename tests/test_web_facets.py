@@ -89,6 +89,11 @@ def test_duplicates_have_pictures_and_can_be_kept_apart(web: TestClient) -> None
     decided = web.post("/api/v1/decisions", json={"not_duplicates": ids}, headers=CHANGE)
     assert decided.json() == {"pairs": len(ids) * (len(ids) - 1) // 2}
     assert web.get("/api/v1/duplicates").json()["total"] == 0
+    back = {"not_duplicates": ids, "again": True}
+    for pairs in (decided.json()["pairs"], 0):
+        taken_back = web.post("/api/v1/decisions", json=back, headers=CHANGE)
+        assert taken_back.json() == {"pairs": pairs}
+    assert web.get("/api/v1/duplicates").json()["total"] == 1
 
 
 def test_a_read_only_server_changes_nothing(mini_library: Path) -> None:

@@ -61,6 +61,7 @@ _MANY = 2_000
     is_flag=True,
     help="Never again group the photos whose files are named in place of a query.",
 )
+@click.option("--again", is_flag=True, help="Take --not back for the photos whose files are named.")
 @fact_options
 @library_options
 @device_option
@@ -73,6 +74,7 @@ def duplicates(
     kinds: tuple[DuplicateKind, ...],
     prefer: tuple[Path, ...],
     distinct: bool,
+    again: bool,
     directory: Path | str,
     model: str | None,
     device: str,
@@ -100,13 +102,16 @@ def duplicates(
         sigseek duplicates
         sigseek duplicates tag:holiday --kind near --prefer ~/Pictures/originals
         sigseek duplicates --not ~/Pictures/one.jpg ~/Pictures/two.jpg
+        sigseek duplicates --again ~/Pictures/one.jpg ~/Pictures/two.jpg
         sigseek duplicates --print0 | xargs -0 -I{} mv -n {} ~/copies/
     """
     path_end = end_of_paths(paths_only, print0, as_json)
-    if distinct:
-        if any((kinds, prefer, path_end, html, as_json, *facts.values())):
-            raise click.UsageError("Use --not alone, with the files of two photos or more.")
-        _keep_apart(query, directory, model)
+    if distinct or again:
+        option = "--not" if distinct else "--again"
+        others = (kinds, prefer, path_end, html, as_json, *facts.values(), distinct and again)
+        if any(others) or len(query) < 2:
+            raise click.UsageError(f"Use {option} alone, with the files of two photos or more.")
+        _decide(query, directory, model, again=again)
         return
     if html:
         from sigseek.pages.page import check_page
@@ -131,13 +136,17 @@ def duplicates(
     _deliver(found, wanted, path_end, as_json=as_json)
 
 
-def _keep_apart(photos: tuple[str, ...], directory: Path | str, model: str | None) -> None:
-    """Note that the photos in these files are not duplicates of each other."""
-    if len(photos) < 2:
-        raise click.UsageError("Name two photos or more: --not PHOTO PHOTO...")
+def _decide(
+    photos: tuple[str, ...], directory: Path | str, model: str | None, *, again: bool
+) -> None:
+    """Note that the photos in these files are not duplicates of each other, or with `again` take
+    that back.
+    """
     with opened(directory, model) as library:
-        pairs = library.not_duplicates(photos)
-    click.echo(f"{counted(pairs, 'pair')} kept apart from now on")
+        pairs = library.group_again(photos) if again else library.not_duplicates(photos)
+    click.echo(
+        f"{counted(pairs, 'pair')} {'no longer kept apart' if again else 'kept apart from now on'}"
+    )
 
 
 def _deliver(

@@ -126,21 +126,38 @@ def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str
     """
     check_list("photos", photos, QueryError)
     with library.directory.writing():
-        ids = known_photos(library.photo_files, photos)
-        if len(ids) < 2:
-            raise QueryError(
-                "fewer than two photos were named",
-                "name two or more that are not duplicates of each other",
-            )
-        if len(set(ids)) < len(ids):
-            raise QueryError(
-                "two of these files hold the same picture, so nothing was changed",
-                "name photos whose pictures differ",
-            )
-        pairs = list(itertools.combinations(ids, 2))
+        pairs = _pairs_of(library, photos)
         with library.directory.catalog().transaction() as transaction:
             transaction.put_distinct_pairs(pairs)
     return len(pairs)
+
+
+def group_again(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str] | int]) -> int:
+    """Take back that these photos are not duplicates of each other, as `Library.group_again`
+    describes, and return of how many pairs it was said.
+    """
+    check_list("photos", photos, QueryError)
+    with library.directory.writing():
+        pairs = _pairs_of(library, photos)
+        with library.directory.catalog().transaction() as transaction:
+            return transaction.remove_distinct_pairs(pairs)
+
+
+def _pairs_of(
+    library: OpenedLibrary, photos: Sequence[str | os.PathLike[str] | int]
+) -> list[tuple[int, int]]:
+    """Return the ids of each two of these photos. Raises QueryError for fewer than two photos, and
+    for one that is named twice.
+    """
+    ids = known_photos(library.photo_files, photos)
+    if len(ids) < 2:
+        raise QueryError("fewer than two photos were named", "name two or more")
+    if len(set(ids)) < len(ids):
+        raise QueryError(
+            "two of these files hold the same picture, so nothing was changed",
+            "name photos whose pictures differ",
+        )
+    return list(itertools.combinations(ids, 2))
 
 
 def _check_kinds(kinds: Collection[str]) -> None:

@@ -310,8 +310,8 @@ class ArchiveLink(Answer):
 class Decided(Answer):
     """What was noted."""
 
-    pairs: int = Field(ge=1)
-    """The number of pairs of photos that are kept apart."""
+    pairs: int = Field(ge=0)
+    """The number of pairs of photos that are kept apart, or no longer."""
 
 
 class Tags(Answer):

@@ -112,16 +112,22 @@ class Decisions(RequestBody):
         min_length=2,
         max_length=1000,
     )
+    again: bool = Field(
+        False, description="Take that back instead, so that they may be in one group again."
+    )
 
 
 @router.post(
     "/decisions",
-    summary="Keep photos apart",
+    summary="Keep photos apart, or no longer",
     responses={200: {"model": Decided}},
     dependencies=[MayChange],
 )
 def decide(request: Request, library: LibraryInUse, decisions: Decisions) -> Response:
-    """Note that no two of the photos are duplicates; they are never in one group again."""
+    """Note that no two of the photos are duplicates; they are never in one group then. Or take that
+    back.
+    """
     run: IndexRun = request.app.state.index_run
     run.check_idle()
-    return json_answer(request, {"pairs": library.not_duplicates(decisions.not_duplicates)})
+    decide = library.group_again if decisions.again else library.not_duplicates
+    return json_answer(request, {"pairs": decide(decisions.not_duplicates)})

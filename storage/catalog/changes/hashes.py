@@ -84,6 +84,18 @@ class HashWriter(Writer):
         """Note that a person called the two photos of each pair no duplicates."""
         put_distinct_pairs(self._connection, self._dialect, pairs)
 
+    def remove_distinct_pairs(self, pairs: Iterable[tuple[int, int]]) -> int:
+        """Note that a person takes back that the two photos of each pair are no duplicates. Returns
+        of how many pairs that had been said.
+        """
+        said = 0
+        for one, other in pairs:
+            same = (DISTINCT_PAIR.c.first_id == min(one, other)) & (
+                DISTINCT_PAIR.c.second_id == max(one, other)
+            )
+            said += self._connection.execute(delete(DISTINCT_PAIR).where(same)).rowcount
+        return said
+
 
 def hash_columns(record: HashRecord | None, version: int) -> dict[str, Any]:
     """Return the columns of a new photo's row that its hash gives; None is for a photo without."""
