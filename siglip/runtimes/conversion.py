@@ -34,7 +34,7 @@ from sigseek.siglip.processes import command, environment
 from sigseek.siglip.runtimes import unfinished
 from sigseek.siglip.runtimes.openvino import exact_precisions, import_openvino
 
-VERSION = 1
+VERSION = 2
 """The version of the conversion; raised whenever the same checkpoint is converted differently."""
 
 Photos = Callable[[], npt.NDArray[np.uint8]]

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from transformers import SiglipTextModel, SiglipVisionModel
+from transformers.models.siglip.modeling_siglip import SiglipEncoderLayer
 
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
@@ -58,12 +59,46 @@ class _ImageGraph(torch.nn.Module):
 class _TextGraph(torch.nn.Module):
     """The text tower: token ids int64 (n, text length) to (n, dim)."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: SiglipTextModel) -> None:
         super().__init__()
         self.model = model
+        model.encoder.layers[-1] = _LastTokenLayer(model.encoder.layers[-1])
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         outputs: torch.Tensor = self.model(input_ids=ids).pooler_output
+        return outputs
+
+
+class _LastTokenLayer(torch.nn.Module):
+    """The last layer of a text tower, computed for the last token alone: hidden states (n, length,
+    width) to (n, 1, width).
+
+    SigLIP's text embedding is made from nothing but the last token, so this changes no embedding.
+    It leaves out four fifths of the layer's products.
+    """
+
+    def __init__(self, layer: SiglipEncoderLayer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, hidden: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        layer: Any = self.layer
+        attention = layer.self_attn
+
+        def heads(states: torch.Tensor) -> torch.Tensor:
+            shape = (*states.shape[:-1], attention.num_heads, attention.head_dim)
+            return states.view(shape).transpose(1, 2)
+
+        normed = layer.layer_norm1(hidden)
+        # Every token counts, also one that only fills the text up, so there is no mask.
+        attended = torch.nn.functional.scaled_dot_product_attention(
+            heads(attention.q_proj(normed[:, -1:])),
+            heads(attention.k_proj(normed)),
+            heads(attention.v_proj(normed)),
+            scale=attention.scale,
+        )
+        last = hidden[:, -1:] + attention.out_proj(attended.transpose(1, 2).flatten(2))
+        outputs: torch.Tensor = last + layer.mlp(layer.layer_norm2(last))
         return outputs
 
 
