@@ -427,6 +427,23 @@ def test_duplicates_and_a_decision_about_them(page: Page) -> None:
     page.wait_for_selector(".viewer[open]")
     page.keyboard.press("Escape")
     page.wait_for_url("**/?view=duplicates")
+    # Files of one picture cannot be kept apart, so this is about groups of another kind.
+    page.get_by_label("Kind of duplicates").select_option("alike")
+    button = page.get_by_role("button", name="These are not duplicates")
+    alike = page.locator(".group", has=button).first
+    before = alike.inner_text()
+    assert before.startswith("Other shots of one scene, not copies")
+    groups = page.locator(".group:visible").count()
+    button.first.click()
+    page.locator(".toast").get_by_role("button", name="Undo").wait_for()
+    assert page.locator(".group:visible").count() == groups - 1
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    page.locator(".toast.shown", has_text="Taken back").wait_for()
+    assert page.locator(".group:visible").count() == groups
+    page.reload()
+    page.get_by_label("Kind of duplicates").select_option("alike")
+    alike.wait_for()
+    assert alike.inner_text() == before
 
 
 def test_a_folder_is_added_and_its_photo_appears(page: Page, served: Served) -> None:

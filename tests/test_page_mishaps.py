@@ -348,6 +348,10 @@ def test_two_photos_are_kept_apart(page: Page) -> None:
     assert decided.value.json() == {"pairs": 1}
     page.locator(".toast.shown", has_text="not duplicates of each other").wait_for()
     assert page.locator(".selection").is_hidden()
+    with page.expect_response("**/api/v1/decisions") as decided:
+        page.locator(".toast").get_by_role("button", name="Undo").click()
+    assert decided.value.json() == {"pairs": 1}
+    page.locator(".toast.shown", has_text="Taken back").wait_for()
 
 
 _SEND = """([kind, bytes]) => {

@@ -18,7 +18,8 @@
 //   readOnly             whether the server changes nothing
 //   canAdd               whether folders can be added from the page
 //   attempt(work, handle)    run `work`; problems are shown, unless `handle(problem)` returns true
-//   fail(error), toast(text), announce(text)   tell what happened, also to screen readers
+//   fail(error), toast(text, undo), announce(text)   tell what happened, also to screen readers
+//   keepApart(ids, undone)   note that photos are not duplicates of each other
 //   copy(text, what)     put a text on the clipboard
 //   copyPaths(paths)     put paths on the clipboard, one per line
 //   later(wait, call)    a timer with start() and stop()
@@ -29,7 +30,7 @@
 import { Api, LostServer } from "./api.js";
 import * as dialogs from "./dialogs.js";
 import * as duplicates from "./duplicates.js";
-import { icon } from "./elements.js";
+import { button, fill, icon } from "./elements.js";
 import { listenToKeys, showKeys } from "./keys.js";
 import * as library from "./library.js";
 import { PhotoFacts } from "./photos.js";
@@ -205,18 +206,36 @@ class App {
     this.toast(sentence(error.inWords()));
   }
 
-  toast(text) {
+  /** Tell what happened for a few seconds; with a button if it can be undone. */
+  toast(text, undo) {
     const toast = this.toastElement;
     // What stands outside of an open dialog is neither seen nor read out.
     const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
     (dialog ?? document.body).append(toast);
-    toast.textContent = text;
+    fill(toast, text, undo ? button("Undo", undo) : null);
     toast.classList.add("shown");
-    clearTimeout(this.toastTimer);
-    this.toastTimer = setTimeout(() => {
+    const hide = () => {
+      if (undo && toast.matches(":hover, :focus-within")) return this.hideToast(hide, 1000);
       toast.classList.remove("shown");
       toast.textContent = "";
-    }, 4000 + 40 * text.length);
+    };
+    this.hideToast(hide, (undo ? 10000 : 4000) + 40 * text.length);
+  }
+
+  hideToast(hide, wait) {
+    clearTimeout(this.toastTimer);
+    this.toastTimer = setTimeout(hide, wait);
+  }
+
+  /** Note that no two of these photos are duplicates. `undone` is called if it is taken back. */
+  async keepApart(ids, undone) {
+    const decide = (again) => this.api.ask("decisions", { json: { not_duplicates: ids, again } });
+    await decide(false);
+    this.toast("Kept: these photos are not duplicates of each other", () => this.attempt(async () => {
+      await decide(true);
+      undone();
+      this.toast("Taken back: these photos may be duplicates of each other");
+    }));
   }
 
   announce(text) {

@@ -85,7 +85,8 @@ class DuplicatesView {
     this.more.disabled = true;
     await this.app.attempt(() => this.fetch(next));
     this.more.disabled = false;
-    this.groups.children[next]?.querySelector("a, button")?.focus();
+    const shown = [...this.groups.children].filter((section) => !section.hidden);
+    shown[next]?.querySelector("a, button")?.focus();
   }
 
   async fetch(offset) {
@@ -112,10 +113,13 @@ class DuplicatesView {
     const separate = button("These are not duplicates", async (event) => {
       await this.app.attempt(async () => {
         const ids = [...new Set(group.photos.map((photo) => photo.id))];
-        await this.app.api.ask("decisions", { json: { not_duplicates: ids } });
-        event.target.closest("section").remove();
+        const section = event.target.closest("section"), place = this.found.indexOf(group);
+        await this.app.keepApart(ids, () => {
+          section.hidden = false;
+          this.found.splice(place, 0, group);
+        });
+        section.hidden = true;
         this.found = this.found.filter((one) => one !== group);
-        this.app.toast("Kept: these photos are not duplicates of each other");
       });
     });
     const canSeparate = !this.app.readOnly && group.kind !== "identical";

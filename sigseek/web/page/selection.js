@@ -144,8 +144,7 @@ export class Selection {
 
   async separate() {
     await this.app.attempt(async () => {
-      await this.app.api.ask("decisions", { json: { not_duplicates: [...this.ids] } });
-      this.app.toast("Kept: these photos are not duplicates of each other");
+      await this.app.keepApart([...this.ids], () => this.app.changed());
       this.clear();
       this.app.changed();
     });
