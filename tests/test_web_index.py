@@ -13,6 +13,7 @@ import pytest
 
 import sigseek
 from sigseek.web.events import Events
+from sigseek.web.index_run import IndexRun
 from tests.photos import save
 from tests.served import CHANGE, listening, served
 
@@ -107,6 +108,29 @@ def test_a_run_without_names_takes_folders_that_were_added(
         client.post("index", json={})
         assert wait_for_end(client)["last"]["added"] == 1
         assert len(client.get("folders").json()["folders"]) == 2
+
+
+def test_a_folder_that_was_added_waits_for_the_next_run_after_a_stop(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    save(tmp_path / "disk" / "more" / "9.png", seed=9)
+    library.index(photos)
+    run: IndexRun
+
+    class Stopping(Events):
+        """Stops the run as soon as it tells anything, before it comes to the second folder."""
+
+        def tell(self, name: str, fields: dict[str, Any]) -> None:
+            run.stop()
+
+    run = IndexRun(library, Stopping(lambda: ""), str)
+    run.add(tmp_path / "disk" / "more")
+    run.start([])
+    while run.is_running:
+        time.sleep(0.05)
+    assert run.state()["last"]["stopped"]
+    assert run.state()["added"] == [str(tmp_path / "disk" / "more")]
+    assert library.folders() == [str(photos)]
 
 
 def test_one_run_at_a_time_which_a_stop_ends(library: sigseek.Library, photos: Path) -> None:

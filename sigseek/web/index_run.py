@@ -73,11 +73,12 @@ class IndexRun:
             # Without a name the library's own folders are indexed, so they have to be named beside
             # those that were added.
             named = list(folders) or self._with_known(self._chosen)
+            added = [folder for folder in self._chosen if folder in named]
             self._chosen = [folder for folder in self._chosen if folder not in named]
             self._folders = list(map(str, named))
             self._listener = _Telling(self._events, self._spell)
             self._stop = Stop()
-            self._thread = threading.Thread(target=self._run, args=(named,), name="indexing")
+            self._thread = threading.Thread(target=self._run, args=(named, added), name="indexing")
             self._thread.start()
 
     def check_idle(self) -> None:
@@ -122,9 +123,19 @@ class IndexRun:
     def _with_known(self, added: Sequence[Path]) -> list[Path]:
         return [*map(Path, self._library.folders()), *added] if added else []
 
-    def _run(self, folders: Sequence[Path]) -> None:
+    def _keep_unknown(self, added: Sequence[Path]) -> None:
+        """Have the next run take the folders that one which was stopped has not come to."""
+        known = self._library.folders()
+        for folder in added:
+            if str(folder) not in known:
+                self.add(folder)
+
+    def _run(self, folders: Sequence[Path], added: Sequence[Path]) -> None:
+        """Index the folders, of which some were `added`."""
         try:
             report = self._library.index(*folders, listener=self._listener, stop=self._stop)
+            if report.stopped:
+                self._keep_unknown(added)
             ended = record_fields(report) | {"error": None} | _in_words(report)
         except SigseekError as error:
             ended = {"error": error.spelled(self._spell), "kind": error.kind.value}
