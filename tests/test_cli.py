@@ -346,6 +346,8 @@ def test_options_of_the_model_that_do_nothing_say_so(library: Path, run: Run) ->
     for words in (["status"], ["failures", "--json"], ["tag", "--list"], ["index", "--list"]):
         assert note in run(*words, *where).stderr
     assert note in run("tag", "--add", "x", "nowhere.jpg", *where, check=False).stderr
+    for decision in ("--not", "--again"):
+        assert note in run("duplicates", decision, "a.jpg", "b.jpg", *where, check=False).stderr
     assert note not in run("search", "a house", *where).stderr
     environment = {"SIGSEEK_LIBRARY": str(library), "SIGSEEK_MODEL": "mini"}
     assert run("status", **environment).stderr == ""

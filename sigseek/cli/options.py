@@ -215,7 +215,7 @@ def tell_of_library(directory: Path | str) -> None:
 _OF_THE_MODEL = ("model", "device", "precision")
 _WITHOUT_MODEL = {"status", "failures", "relocate", "prune", "verify", "backup"}
 """Commands that use no checkpoint. They take --model like all commands."""
-_LISTING = ("only_list", "list_tags", "add", "remove", "distinct")
+_LISTING = ("only_list", "list_tags", "add", "remove", "distinct", "again")
 """Options with which `index`, `tag` and `duplicates` use no checkpoint."""
 
 
