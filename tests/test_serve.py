@@ -189,3 +189,12 @@ def test_the_body_of_an_answer_does_not_wait_for_the_other_side() -> None:
         return found
 
     assert asyncio.run(no_delay())
+
+
+def test_two_servers_on_one_port_are_refused_on_windows_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There, SO_REUSEADDR lets a second server listen on a port that another one listens on."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    with server._listen(Settings(port=0)) as listening:
+        assert not listening.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)

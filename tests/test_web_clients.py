@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import threading
 import time
@@ -248,3 +249,20 @@ def test_the_server_ends_while_requests_are_under_way(mini_library: Path) -> Non
             time.sleep(0.5)
         assert ended.wait(30)
         asking.join()
+
+
+def test_a_limit_to_files_that_the_system_refuses_stops_no_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """macOS says that there is no limit, and refuses to set the limit to that."""
+    taken = []
+
+    def set_limit(which: int, limits: tuple[int, int]) -> None:
+        if limits[0] > 10_240:
+            raise ValueError("current limit exceeds maximum limit")
+        taken.append(limits)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 2**63 - 1))
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    server._allow_files()
+    assert taken == [(10_240, 2**63 - 1)]

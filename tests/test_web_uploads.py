@@ -259,6 +259,30 @@ def test_uploads_are_few_and_for_minutes(
         assert uploaded_files() == []
 
 
+def test_a_cache_that_takes_no_files_keeps_nobody_from_searching(
+    mini_library: Path, photo: bytes, own_cache: Path
+) -> None:
+    (own_cache / "uploads").write_bytes(b"")  # where the directory would be
+    with served(mini_library) as client:
+        client.headers.update(CHANGE)
+        assert client.get(f"{API}/search", params={"q": "a house"}).json()["matches"] == 4
+        refused = client.post(f"{API}/uploads", files={"file": ("a.jpg", photo)})
+        assert (refused.status_code, refused.json()["kind"]) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(("path", "status"), [("embed", 200), ("similar", 200), ("classify", 422)])
+def test_the_media_type_of_a_form_may_be_in_capitals(
+    web: TestClient, photo: bytes, path: str, status: int
+) -> None:
+    head = b'Content-Disposition: form-data; name="file"; filename="a.jpg"'
+    answered = web.post(
+        f"{API}/{path}",
+        content=b"--b\r\n" + head + b"\r\n\r\n" + photo + b"\r\n--b--\r\n",
+        headers={"Content-Type": "Multipart/Form-Data; boundary=b"},
+    )
+    assert answered.status_code == status, answered.text
+
+
 def test_too_much_is_refused(mini_library: Path, photo: bytes) -> None:
     with served(mini_library, max_upload_bytes=100_000) as client:
         client.headers.update(CHANGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -65,6 +66,7 @@ MOST_DECODING = 2
 MOST_WAITING_PICTURES = 16
 PAGE = Path(__file__).parent / "page"
 """The directory of the page's files."""
+_LOG = logging.getLogger("sigseek.web")
 ROUTERS = (
     health.router,
     status.router,
@@ -134,7 +136,10 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     """Stop what goes on in the background when the server ends, and wait until it is kept."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-    await asyncio.to_thread(app.state.uploads.open)
+    try:
+        await asyncio.to_thread(app.state.uploads.open)
+    except OSError as error:  # each upload is refused then, and all other requests are answered
+        _LOG.warning("no pictures can be uploaded: %s", error)
     if app.state.settings.preload:
         app.state.readiness.begin()
     yield

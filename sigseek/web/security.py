@@ -282,7 +282,7 @@ def _check_change(scope: Scope, headers: Headers) -> None:
 
 
 def _has_files(scope: Scope) -> bool:
-    kind = Headers(scope=scope).get("content-type", "")
+    kind = Headers(scope=scope).get("content-type", "").lower()
     return scope["path"] in _TAKE_FILES and kind.startswith("multipart/")
 
 

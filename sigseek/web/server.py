@@ -9,7 +9,9 @@ import ipaddress
 import logging
 import re
 import socket
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ _HEAD_SECONDS = 15.0
 """How long the head of a request may take to arrive."""
 _MOST_CONNECTIONS = 2_000
 """Connections beyond these are answered with 503 at once."""
+_FILES_ON_MACOS = 10_240
+"""OPEN_MAX of macOS, the most files that a process may have open there."""
 _MOST_ARENAS = -8
 """The number of the option of glibc's `mallopt` that limits arenas."""
 _END_SECONDS = 2
@@ -116,7 +120,10 @@ def _listen(settings: Settings) -> socket.socket:
     # would wait 40 ms for the other side to acknowledge the head.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # With it, a server that is started again need not wait for connections of the one before. On
+        # Windows, which waits for none, it would let two servers listen on one port.
+        if sys.platform != "win32":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(2048)
     except (OSError, OverflowError) as error:
@@ -157,8 +164,13 @@ def _allow_files() -> None:
         import resource
     except ImportError:  # Windows has no such limit
         return
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        # macOS says that there is no limit, and then allows no more than this.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES_ON_MACOS), hard))
 
 
 def _share_memory() -> None:

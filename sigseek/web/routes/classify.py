@@ -16,7 +16,7 @@ from sigseek.results import record_fields
 from sigseek.search.classify import Classification
 from sigseek.search.labels import DEFAULT_TEMPLATE
 from sigseek.web.answers import json_answer
-from sigseek.web.bodies import RequestBody, form_fields, form_or, json_body
+from sigseek.web.bodies import RequestBody, content_type, form_fields, form_or, json_body
 from sigseek.web.context import LibraryInUse, settings_of
 from sigseek.web.form_reader import ReceivedFile
 from sigseek.web.named import PhotoNumber
@@ -66,7 +66,7 @@ async def classify(request: Request, library: LibraryInUse) -> Response:
     first: for the files in a form, or for photos of the library by their numbers. Labels do not
     compete: each has numbers of its own.
     """
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    if content_type(request).startswith("multipart/"):
         scores = await _of_files(request, library)
         return await run_in_threadpool(json_answer, request, scores)
     turns: Turns = request.app.state.searching

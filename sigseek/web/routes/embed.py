@@ -13,7 +13,7 @@ from pydantic import Field
 
 from sigseek.library import Library
 from sigseek.web.answers import json_answer
-from sigseek.web.bodies import RequestBody, form_fields, form_or, json_body
+from sigseek.web.bodies import RequestBody, content_type, form_fields, form_or, json_body
 from sigseek.web.conditions import VARY, prefers
 from sigseek.web.context import LibraryInUse
 from sigseek.web.problems import RequestError
@@ -53,7 +53,7 @@ async def embed(request: Request, library: LibraryInUse) -> Response:
     """
     failed: list[dict[str, str]] = []
     rows: list[Floats | None]
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    if content_type(request).startswith("multipart/"):
         rows, failed = await _of_files(request, library)
     else:
         turns: Turns = request.app.state.searching

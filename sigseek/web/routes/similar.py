@@ -14,7 +14,7 @@ from sigseek.indexer.errors import DecodeError
 from sigseek.library import Library
 from sigseek.progress import Stop
 from sigseek.web.answers import json_answer
-from sigseek.web.bodies import RequestBody, form_fields, form_or, json_body
+from sigseek.web.bodies import RequestBody, content_type, form_fields, form_or, json_body
 from sigseek.web.context import LibraryInUse, named_photos, settings_of
 from sigseek.web.models import Similar
 from sigseek.web.named import PhotoNumber
@@ -71,7 +71,7 @@ async def similar(request: Request, library: LibraryInUse) -> Response:
     """Answer the photos that look most like this one, each with the cosine of both embeddings, from
     -1 to 1: like a photo of the library, which is left out, or like the picture in a form.
     """
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    if content_type(request).startswith("multipart/"):
         return await _like_file(request, library)
     likeness = await json_body(request, Likeness)
     photo = likeness.id if isinstance(likeness.id, int) else _uploaded(request, likeness.id)
