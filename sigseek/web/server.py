@@ -120,8 +120,8 @@ def _listen(settings: Settings) -> socket.socket:
     # would wait 40 ms for the other side to acknowledge the head.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        # With it, a server that is started again need not wait for connections of the one before. On
-        # Windows, which waits for none, it would let two servers listen on one port.
+        # With it, a server that is started again need not wait for old connections. On Windows,
+        # which waits for none, it would let two servers listen on one port.
         if sys.platform != "win32":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
