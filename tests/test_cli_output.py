@@ -1,12 +1,16 @@
 """Lines and bars that commands print."""
 
+from pathlib import Path
+
 import pytest
 
+from sigseek.cli.main import _bytes_or_marks
 from sigseek.cli.output import bar, one_line, remedy_in_words
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import Announcer, NotingProgress, RunProgress
 from sigseek.errors import Call, Option, Remedy, SigseekError
 from sigseek.progress import Phase, Problem, Progress
+from tests.conftest import Run
 
 
 @pytest.mark.parametrize(
@@ -92,3 +96,17 @@ def test_few_items_show_no_bar_and_problems_are_kept(capsys: pytest.CaptureFixtu
         listener.advanced(Progress(Phase.EMBEDDING, 2, 2))
     assert capsys.readouterr().err == ""
     assert listener.problems == [Problem("/a", "torn")]
+
+
+def test_letters_that_the_encoding_of_the_output_lacks_are_replaced(
+    run: Run, mini_library: Path
+) -> None:
+    """Windows encodes so what goes into a file or to another program."""
+    here = ("--library", mini_library, "-n", "1")
+    found = run("search", "a house", *here, PYTHONIOENCODING="cp1252")
+    assert "  1.000  ??????????  " in found.stdout
+    missing = run("search", "tag:\u57ce", *here, check=False, PYTHONIOENCODING="cp1252")
+    assert "there is no tag '?'; " in missing.stderr
+    # A path of any bytes stays as it is.
+    error = UnicodeEncodeError("cp1252", "a\udcff\u57ceb", 1, 3, "")
+    assert _bytes_or_marks(error) == (b"\xff?", 3)

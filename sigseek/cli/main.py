@@ -1,6 +1,7 @@
 """The `sigseek` command: its subcommands, and what becomes of their errors."""
 
 import _thread
+import codecs
 import gc
 import logging
 import os
@@ -200,11 +201,27 @@ def _prepare_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started the program
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for good, and fast
+    codecs.register_error("sigseek", _bytes_or_marks)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+        stream.reconfigure(errors="sigseek")  # type: ignore[union-attr]
     warnings.showwarning = _show_warning
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", category=UserWarning, module="sigseek")
+
+
+def _bytes_or_marks(error: UnicodeError) -> tuple[bytes, int]:
+    """Return the bytes that stand in the place of letters that the output's encoding does not have.
+
+    Those that Python has made of a path's bytes become these bytes again, and any other letter a
+    question mark: on Windows a file or a pipe may have no more letters than those of one country.
+    """
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end]
+    told = (
+        letter.encode("utf-8", "surrogateescape") if "\udc80" <= letter <= "\udcff" else b"?"
+        for letter in letters
+    )
+    return b"".join(told), error.end
 
 
 def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
