@@ -34,3 +34,9 @@ def test_what_killed_processes_left_goes_after_an_hour_and_stopped_ones_after_a_
         pass
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {".making-new", ".stopped-new", "whole"}
+
+
+def test_another_process_may_remove_a_directory_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / ".making-removed").symlink_to("nowhere")  # it is listed, and then not there
+    with unfinished.directory(tmp_path) as made:
+        assert made.is_dir()

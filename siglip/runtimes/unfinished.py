@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MAKING, STOPPED = ".making-", ".stopped-"
@@ -23,7 +23,8 @@ def directory(place: Path) -> Iterator[Path]:
     """
     for prefix, seconds in _ABANDONED.items():
         for path in place.glob(f"{prefix}*"):
-            if time.time() - path.stat().st_mtime > seconds:
-                shutil.rmtree(path, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process has removed it meanwhile
+                if time.time() - path.stat().st_mtime > seconds:
+                    shutil.rmtree(path, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=MAKING, dir=place, ignore_cleanup_errors=True) as made:
         yield Path(made)
