@@ -7,6 +7,7 @@ is downloading. In another process, a thread that waits for the hub could not be
 """
 
 import base64
+import errno
 import json
 import pickle
 import shutil
@@ -38,6 +39,11 @@ _PATTERNS = (
     "model.safetensors.index.json",
     "model-*.safetensors",
 )
+_FOR_NOW = (408, 429, *range(500, 600))
+"""Statuses with which a hub says that the same request may succeed later."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the errors of a disk, or a user's part of it, that is full."""
+_OTHER_DISK = "make room, or set HF_HOME to a directory on another disk"
 _NEEDED_BYTES_MARGIN = 100_000_000
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AWAKE = 1.0
@@ -144,10 +150,21 @@ def _explained(name: str, error: Exception) -> CheckpointError:
         return damaged(name, error)
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code if error.response is not None else "no"
+        if status in _FOR_NOW:
+            return CheckpointError(
+                f"the hub answered {status} for {name}", "try again later", ErrorKind.UNAVAILABLE
+            )
         return CheckpointError(
             f"the hub answered {status} for {name}",
             "check the name, and HF_TOKEN if the checkpoint is private or gated",
             ErrorKind.NOT_FOUND,
+        )
+    # Errors of the network name no file.
+    if isinstance(error, OSError) and (error.filename or error.errno in _FULL):
+        return CheckpointError(
+            f"{name} cannot be kept in {hub_cache()} ({(error.strerror or str(error)).lower()})",
+            _OTHER_DISK,
+            ErrorKind.UNAVAILABLE,
         )
     return CheckpointError(
         f"the hub cannot be reached and {name} is not in {hub_cache()}",
@@ -203,7 +220,7 @@ def _check_disk(name: str, size: int) -> None:
     if free < size + _NEEDED_BYTES_MARGIN:
         raise CheckpointError(
             f"{name} needs {size / 1e6:,.0f} MB and {directory} has {free / 1e6:,.0f} MB free",
-            "make room, or set HF_HOME to a directory on another disk",
+            _OTHER_DISK,
             ErrorKind.UNAVAILABLE,
         )
 

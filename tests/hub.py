@@ -26,10 +26,10 @@ class Stall:
 
 @contextmanager
 def serve(
-    repositories: dict[str, Path], stall: Stall | None = None
+    repositories: dict[str, Path], stall: Stall | None = None, *, otherwise: int = 404
 ) -> Iterator[tuple[str, list[str]]]:
-    """Serve each directory as the repository of its name. Gives the endpoint, and the requests as
-    they come.
+    """Serve each directory as the repository of its name, and answer all else with a status. Gives
+    the endpoint, and the requests as they come.
     """
     requests: list[str] = []
 
@@ -68,7 +68,8 @@ def serve(
                         return self._send(
                             404, b"", "text/plain", body, {"X-Error-Code": "EntryNotFound"}
                         )
-            return self._send(404, b"", "text/plain", body, {"X-Error-Code": "RepoNotFound"})
+            about = {"X-Error-Code": "RepoNotFound"} if otherwise == 404 else {}
+            return self._send(otherwise, b"", "text/plain", body, about)
 
         def _send(
             self,

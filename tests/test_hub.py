@@ -107,6 +107,29 @@ def test_an_unknown_checkpoint(tmp_path: Path, drawn: Path, run: Run) -> None:
     assert "error: the hub answered 404 for no/such" in done.stderr
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_hub_that_is_overloaded(drawn: Path, run: Run, status: int) -> None:
+    with serve({}, otherwise=status) as (endpoint, _):
+        online = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
+        done = run("index", drawn, "--model", REPO, check=False, **online)
+    assert done.returncode == 1
+    assert f"error: the hub answered {status} for {REPO}; try again later\n" in done.stderr
+
+
+def test_a_cache_of_the_hub_that_cannot_be_written(tmp_path: Path, drawn: Path, run: Run) -> None:
+    (tmp_path / "full").write_bytes(b"")
+    with serve({REPO: copy_mini(tmp_path / "served")}) as (endpoint, _):
+        online = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
+        done = run(
+            "index", drawn, "--model", REPO, check=False, HF_HOME=str(tmp_path / "full"), **online
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"error: {REPO} cannot be kept in {tmp_path / 'full' / 'hub'} (not a directory); "
+        "make room, or set HF_HOME to a directory on another disk"
+    )
+
+
 @pytest.mark.parametrize(
     "how", [{"HF_HUB_OFFLINE": "1"}, {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}]
 )
