@@ -14,12 +14,14 @@ import pytest
 
 import sigseek
 from sigseek.cli.evaluate import evaluate as command
-from sigseek.evaluation.run import best_evidence, evaluate
+from sigseek.evaluation.run import _query_times, best_evidence, evaluate
 from sigseek.search.calibration import Calibration
 from sigseek.search.labels import DEFAULT_TEMPLATE
-from sigseek.siglip import Checkpoint
+from sigseek.siglip import Checkpoint, ImageTower, TextTower
+from sigseek.siglip.shared_text_tower import SharedTextTower
 from tests.checkpoints import copy_mini
 from tests.conftest import ROOT, Run
+from tests.test_shared_text_tower import CountedTower
 
 pytestmark = pytest.mark.both_databases
 
@@ -319,3 +321,19 @@ def test_the_command_lines_of_the_docs_are_valid() -> None:
     assert len(lines) == 3
     for line in lines:
         assert isinstance(command.make_context("eval", shlex.split(line)), click.Context)
+
+
+def test_queries_that_are_timed_are_embedded_though_the_tower_has_kept_them(
+    mini_towers: tuple[ImageTower, TextTower], mini: Checkpoint
+) -> None:
+    """With few captions, as those of class folders, the time to look one up was told."""
+    counted = CountedTower(mini_towers[1])
+    embed = SharedTextTower(counted).embed
+    queries = ("a house", "a boat", "a tree")
+    embed(queries)
+    counted.passes.clear()
+    times = _query_times(embed, queries, np.zeros((1, mini.dimension), np.float32), mini.scoring)
+    assert len(times) == 3
+    assert [len(texts) for texts in counted.passes] == [1, 1, 1, 1], (
+        "one to warm up, and each query"
+    )
