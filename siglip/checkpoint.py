@@ -6,6 +6,7 @@ SiglipConfig's default.
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,9 @@ def _read_scoring(weights: list[Path], directory: Path) -> Scoring:
                     ErrorKind.UNSUPPORTED,
                 )
             found |= {key: read_number(path, tensor) for key, tensor in scalars.items()}
+            for key in scalars:
+                if not math.isfinite(found[key]):
+                    raise ValueError(f"{key} is {found[key]}")
         except (ValueError, OSError) as error:
             raise CheckpointError(
                 f"{path} is damaged ({error})", FETCH_AGAIN, ErrorKind.DAMAGED

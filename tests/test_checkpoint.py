@@ -92,6 +92,13 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "a pickle",
     ),
     "cut weights": (lambda d: truncate(d / "model.safetensors"), "damaged"),
+    "a scale that is no number": (
+        lambda d: save_file(
+            load_file(d / "model.safetensors") | {"logit_scale": np.float16([np.nan])},
+            d / "model.safetensors",
+        ),
+        "logit_scale is nan",
+    ),
     "no tokenizer": (lambda d: (d / "spiece.model").unlink(), "no tokenizer"),
     "no processor": (
         lambda d: (d / "processor_config.json").unlink(),
