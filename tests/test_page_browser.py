@@ -441,9 +441,11 @@ def test_duplicates_and_a_decision_about_them(page: Page) -> None:
     page.locator(".toast.shown", has_text="Taken back").wait_for()
     assert page.locator(".group:visible").count() == groups
     page.reload()
-    page.get_by_label("Kind of duplicates").select_option("alike")
     alike.wait_for()
     assert alike.inner_text() == before
+    page.go_back()
+    page.locator(".group", has_text="a copy.jpg").wait_for()
+    assert page.get_by_label("Kind of duplicates").input_value() == "identical,near"
 
 
 def test_a_folder_is_added_and_its_photo_appears(page: Page, served: Served) -> None:

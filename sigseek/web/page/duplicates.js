@@ -22,12 +22,10 @@ class DuplicatesView {
   constructor(element, app) {
     this.element = element;
     this.app = app;
-    this.kinds = KINDS[0][0];
     this.title = make("h1", { tabindex: "-1", text: "Duplicates" });
-    this.kind = make("select", { "aria-label": "Kind of duplicates", on: { change: () => {
-      this.kinds = this.kind.value;
-      this.load();
-    } } }, ...KINDS.map(([value, text]) => make("option", { value, text })));
+    this.kind = make("select", { "aria-label": "Kind of duplicates", on: {
+      change: () => this.app.go({ kinds: this.kind.value }),
+    } }, ...KINDS.map(([value, text]) => make("option", { value, text })));
     this.copyOthers = button("Copy the paths of all but those to keep", () => this.copyPaths());
     this.groups = make("div", { class: "groups" });
     this.more = button("More groups", () => this.loadMore(), { class: "more", hidden: true });
@@ -43,7 +41,9 @@ class DuplicatesView {
   show(state, before) {
     this.element.hidden = false;
     document.title = "Duplicates · sigseek";
-    const isNew = !before || before.view !== "duplicates" || before.q !== state.q;
+    const isNew = !before || before.view !== "duplicates" || before.q !== state.q
+      || before.kinds !== state.kinds;
+    this.kind.value = KINDS.some(([kinds]) => kinds === state.kinds) ? state.kinds : KINDS[0][0];
     if (isNew) this.load();
   }
 
@@ -91,7 +91,7 @@ class DuplicatesView {
 
   async fetch(offset) {
     const answer = await this.app.api.ask("duplicates", {
-      query: { q: this.app.state.q, kinds: this.kinds.split(","), limit: AT_ONCE, offset },
+      query: { q: this.app.state.q, kinds: this.kind.value.split(","), limit: AT_ONCE, offset },
       signal: this.loading.signal,
     });
     this.app.field.showError(null);

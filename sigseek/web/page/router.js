@@ -1,6 +1,9 @@
 // The page's state is its address, so that Back, Forward, Reload and a sent link restore it.
 
-const USUAL = { view: "search", q: "", sort: "match", all: false, photo: null, at: 0 };
+/** `kinds` are those of the groups that the view of duplicates shows. */
+const USUAL = {
+  view: "search", q: "", sort: "match", all: false, photo: null, at: 0, kinds: "identical,near",
+};
 
 /** Return the state that an address's query part tells. */
 export function read(search) {
@@ -13,6 +16,7 @@ export function read(search) {
     all: given.get("all") === "1",
     photo: wholeNumber(given.get("photo"), USUAL.photo),
     at: wholeNumber(given.get("at"), USUAL.at),
+    kinds: given.get("kinds") ?? USUAL.kinds,
   };
 }
 
@@ -22,6 +26,7 @@ export function write(state) {
   for (const [name, usual] of Object.entries(USUAL)) {
     const value = state[name];
     if (value === usual || value === undefined) continue;
+    if (name === "kinds" && state.view !== "duplicates") continue;
     given.set(name, value === true ? "1" : String(value));
   }
   const query = given.toString();
