@@ -58,7 +58,7 @@ REFUSED: dict[str, Callable[[Library], object]] = {
     "'x' is not a number; debounce": lambda library: library.watch(debounce="x"),  # type: ignore[arg-type]
     "nan seconds cannot be waited; debounce": lambda library: library.watch(debounce=float("nan")),
     "-1 seconds cannot be waited; rescan": lambda library: library.watch(rescan=-1),
-    "of 0 pixels cannot be made; size": lambda library: library.thumbnail_of_file("a", 0),
+    "of 0 pixels cannot be made; ask": lambda library: library.thumbnail_of_file("a", 0),
     "1.5 is not a whole number; size": lambda library: library.thumbnail_of_file("a", 1.5),  # type: ignore[arg-type]
     "photos must be a list, and is 5": lambda library: library.classify(5, ["a"]),  # type: ignore[arg-type]
     "this size is outside": lambda library: library.search("a", min_probability=10**400),

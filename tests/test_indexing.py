@@ -65,12 +65,22 @@ def test_files_that_only_lie_elsewhere_are_not_asked_about(
     assert (report.added, report.moved, report.missing) == (1, 12, 0)
 
 
-@pytest.mark.parametrize("limit", [0, -1, 0.5, "50"])
-def test_a_limit_for_pictures_that_none_can_meet(tmp_path: Path, photos: Path, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (0, "0 is not a limit for pictures; give max_megapixels a whole number"),
+        (-1, "-1 is not a limit for pictures; give max_megapixels a whole number"),
+        (0.5, "0.5 is not a whole number; max_megapixels must be"),
+        ("50", "'50' is not a whole number; max_megapixels must be"),
+    ],
+)
+def test_a_limit_for_pictures_that_none_can_meet(
+    tmp_path: Path, photos: Path, limit: int, said: str
+) -> None:
     """The library would remember it, and refuse all pictures from then on."""
     with sigseek.open(tmp_path / "new", model="mini") as library:
         for call in (library.index, library.watch):
-            with pytest.raises(sigseek.FolderError, match="is not a limit for pictures; give max"):
+            with pytest.raises(sigseek.SigseekError, match=said):
                 call(photos, max_megapixels=limit)
     assert not (tmp_path / "new").exists()
 

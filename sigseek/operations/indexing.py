@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from numbers import Integral
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -288,10 +287,8 @@ def _check_patterns(exclude: Sequence[str], include: Sequence[str]) -> None:
 
 
 def _check_limit(max_megapixels: int | None) -> None:
-    """Raise FolderError for a limit that no picture would meet, or that is no whole number. The
-    library would remember it.
-    """
-    if max_megapixels is None or (isinstance(max_megapixels, Integral) and max_megapixels > 0):
+    """Raise FolderError for a limit that no picture would meet. The library would remember it."""
+    if max_megapixels is None or max_megapixels > 0:
         return
     raise FolderError(
         f"{max_megapixels!r} is not a limit for pictures",

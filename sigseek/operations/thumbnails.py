@@ -123,8 +123,7 @@ class Thumbnails:
         """Return a JPEG of a photo file, as `Library.thumbnail_of_file` describes."""
         if longest < 1:
             raise QueryError(
-                f"a picture of {longest} pixels cannot be made",
-                Remedy("{} must be at least 1", (Option("size"),)),
+                f"a picture of {longest} pixels cannot be made", "ask for one pixel or more"
             )
         try:
             with self._decoding:
