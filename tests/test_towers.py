@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from transformers import SiglipModel, SiglipProcessor, SiglipTokenizer
 
+from sigseek.errors import ErrorKind
 from sigseek.siglip import Checkpoint, CheckpointError
 from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower, choose_device
 from sigseek.siglip.scoring import cosines
@@ -113,3 +114,19 @@ def test_devices() -> None:
                 choose_device(device)
     with pytest.raises(CheckpointError, match="'tpu' is not a device"):
         choose_device("tpu")
+
+
+def test_a_device_whose_memory_is_full_is_told_in_one_line(
+    mini: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_memory(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    tower = TorchTextTower(mini, "cpu")
+    monkeypatch.setattr(tower._model, "forward", take_memory)
+    with pytest.raises(CheckpointError, match=r"^the memory of cpu is full; "):
+        tower.embed(["a house"])
+    monkeypatch.setattr(torch.nn.Module, "to", take_memory)
+    with pytest.raises(CheckpointError, match=r"^the memory of cpu is full; ") as caught:
+        TorchImageTower(mini, "cpu")
+    assert caught.value.kind is ErrorKind.UNAVAILABLE

@@ -55,10 +55,11 @@ class TorchImageTower:
         if not len(pixels):
             return np.zeros((0, self._model.config.hidden_size), np.float32)
         inputs = torch.from_numpy(self._preprocessing.normalize(pixels))
-        if self.device == "cuda":
-            inputs = inputs.pin_memory()
-        inputs = inputs.to(self.device, _DTYPES[self.precision], non_blocking=True)
-        return _unit(self._model(pixel_values=inputs).pooler_output)
+        with _memory_of(self.device):
+            if self.device == "cuda":
+                inputs = inputs.pin_memory()
+            inputs = inputs.to(self.device, _DTYPES[self.precision], non_blocking=True)
+            return _unit(self._model(pixel_values=inputs).pooler_output)
 
     def _fitting_batch(self) -> int:
         """Return how many pictures fit into a quarter of the free GPU memory, as a power of two.
@@ -99,8 +100,9 @@ class TorchTextTower:
         """Return unit-norm embeddings float32 (n, dim) of n texts."""
         if not len(texts):
             return np.zeros((0, self._model.config.hidden_size), np.float32)
-        inputs = torch.from_numpy(self._tokenizer.encode(texts)).to(self.device)
-        return _unit(self._model(input_ids=inputs).pooler_output)
+        inputs = torch.from_numpy(self._tokenizer.encode(texts))
+        with _memory_of(self.device):
+            return _unit(self._model(input_ids=inputs.to(self.device)).pooler_output)
 
     def cuts(self, text: str) -> bool:
         """Return whether the text is longer than the checkpoint reads."""
@@ -146,7 +148,8 @@ def load_model(
 ) -> Any:
     """Load one tower of the checkpoint, ready to run.
 
-    Raises CheckpointError when weights are missing or of another shape.
+    Raises CheckpointError when weights are missing or of another shape, or the device's memory is
+    full.
     """
     try:
         with _loading, _quiet():
@@ -169,7 +172,23 @@ def load_model(
             FETCH_AGAIN,
             ErrorKind.DAMAGED,
         )
-    return model.eval().to(device)
+    with _memory_of(device):
+        return model.eval().to(device)
+
+
+@contextmanager
+def _memory_of(device: str) -> Iterator[None]:
+    """Raise CheckpointError when the device has too little memory for what is done."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "out of memory" not in str(error):  # Apple's devices have no error of their own for it
+            raise
+        raise CheckpointError(
+            f"the memory of {device} is full",
+            Remedy("end other programs that use it, or use {}", (Option("device", "cpu"),)),
+            ErrorKind.UNAVAILABLE,
+        ) from error
 
 
 @contextmanager
