@@ -1,6 +1,7 @@
 """Clients that are slow, or that go away."""
 
 import asyncio
+import gc
 import os
 import resource
 import socket
@@ -230,6 +231,42 @@ def test_a_client_that_goes_away_does_not_stop_the_others(web: httpx.Client) -> 
             gone.sendall(head + body)
             assert gone.recv(100).startswith(b"HTTP/1.1 200")
     assert web.get("health/ready").json()["ready"] is True
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells open files so")
+def test_an_archive_that_nobody_takes_holds_no_photo_open(tmp_path: Path) -> None:
+    """Its drive could not be unmounted. The program collects garbage rarely, and here never."""
+    photo = tmp_path / "photos" / "a.png"
+    save(photo)
+    os.truncate(photo, 16 << 20)  # longer than what the system takes in for a connection
+    body = b'{"query": ""}'
+    head = (
+        "POST /api/v1/zip HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Sigseek: 1\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+
+    def opened() -> int:
+        return [os.readlink(f) for f in Path("/proc/self/fd").iterdir() if f.is_symlink()].count(
+            str(photo)
+        )
+
+    gc.disable()
+    try:
+        with (
+            sigseek.open(tmp_path / "library", model="mini", device="cpu") as library,
+            listening(library) as client,
+        ):
+            library.index(photo.parent)
+            for _ in range(5):
+                with connected(client) as gone:
+                    gone.sendall(head + body)
+                    assert gone.recv(100).startswith(b"HTTP/1.1 200")
+            until = time.monotonic() + 10
+            while opened() and time.monotonic() < until:
+                time.sleep(0.1)
+            assert opened() == 0
+    finally:
+        gc.enable()
 
 
 def test_the_server_ends_while_requests_are_under_way(mini_library: Path) -> None:

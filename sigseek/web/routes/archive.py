@@ -6,13 +6,14 @@ import io
 import os
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path, PurePath
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from sigseek.errors import SigseekError
 from sigseek.library import Library
@@ -87,14 +88,27 @@ def _links_and_login(request: Request) -> tuple[ArchiveLinks, str]:
 
 
 def _archive(library: Library, ids: list[int]) -> Response:
-    return StreamingResponse(
-        archived(library, ids),
-        media_type="application/zip",
-        headers={"Content-Disposition": 'attachment; filename="sigseek.zip"'},
-    )
+    return _ArchiveResponse(archived(library, ids))
 
 
-def archived(library: Library, ids: list[int]) -> Iterator[bytes]:
+class _ArchiveResponse(StreamingResponse):
+    """An archive that is sent while it is made, and that ends when its caller goes away."""
+
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        headers = {"Content-Disposition": 'attachment; filename="sigseek.zip"'}
+        super().__init__(pieces, media_type="application/zip", headers=headers)
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the archive."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Otherwise the photo that was on its way stays open until Python collects garbage.
+            self._pieces.close()
+
+
+def archived(library: Library, ids: list[int]) -> Generator[bytes, None, None]:
     """Yield an archive of the photos' files, piece by piece."""
     written = _Pieces()
     names: dict[str, int] = {LEFT_OUT: 1}
