@@ -133,6 +133,27 @@ def test_a_folder_that_was_added_waits_for_the_next_run_after_a_stop(
     assert library.folders() == [str(photos)]
 
 
+def test_a_folder_that_was_added_waits_for_the_next_run_after_one_without_a_checkpoint(
+    photos: Path, tmp_path: Path
+) -> None:
+    with sigseek.open(tmp_path / "new", model=str(tmp_path / "gone")) as library:
+        library.create()
+        run = IndexRun(library, Events(lambda: ""), str)
+        run.add(photos)
+        run.start([])
+        while run.is_running:
+            time.sleep(0.05)
+        assert "gone" in run.state()["last"]["error"]
+        assert run.state()["added"] == [str(photos)]
+        # A folder that cannot be indexed would fail each run.
+        run.add(tmp_path / "away")
+        run.start([tmp_path / "away"])
+        while run.is_running:
+            time.sleep(0.05)
+        assert "away" in run.state()["last"]["error"]
+        assert run.state()["added"] == [str(photos)]
+
+
 def test_one_run_at_a_time_which_a_stop_ends(library: sigseek.Library, photos: Path) -> None:
     for number in range(200):
         save(photos / f"many/{number:03}.png", seed=100 + number)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sigseek.errors import Remedy, SigseekError, Step
-from sigseek.indexer import IndexReport
+from sigseek.indexer import FolderError, IndexReport
 from sigseek.library import Library
 from sigseek.progress import Phase, Problem, Progress, Stop
 from sigseek.results import record_fields, report_in_words
@@ -124,8 +124,11 @@ class IndexRun:
         return [*map(Path, self._library.folders()), *added] if added else []
 
     def _keep_unknown(self, added: Sequence[Path]) -> None:
-        """Have the next run take the folders that one which was stopped has not come to."""
-        known = self._library.folders()
+        """Have the next run take the folders that this one, stopped or failed, has not come to."""
+        try:
+            known = self._library.folders()
+        except SigseekError:  # the library's disk is away; a known folder may be named once more
+            known = []
         for folder in added:
             if str(folder) not in known:
                 self.add(folder)
@@ -138,6 +141,8 @@ class IndexRun:
                 self._keep_unknown(added)
             ended = record_fields(report) | {"error": None} | _in_words(report)
         except SigseekError as error:
+            if not isinstance(error, FolderError):  # such a folder would fail each run
+                self._keep_unknown(added)
             ended = {"error": error.spelled(self._spell), "kind": error.kind.value}
         except Exception as error:  # a thread's exception would reach nobody
             _LOG.exception("an indexing run failed")
