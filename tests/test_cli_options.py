@@ -49,8 +49,9 @@ def test_what_is_no_duration(typed: str) -> None:
 
 def test_the_shortest_and_the_longest_duration() -> None:
     assert converted(Duration(zero=True), "0d") == timedelta()
-    with pytest.raises(click.BadParameter, match="must be more than 0"):
-        converted(Duration(), "0d")
+    for none in ("0d", "0.0000001s"):  # less than a microsecond is nothing
+        with pytest.raises(click.BadParameter, match="must be more than 0"):
+            converted(Duration(), none)
     with pytest.raises(click.BadParameter, match="is too long"):
         converted(Duration(), "999999999w")
 

@@ -40,12 +40,13 @@ class Duration(click.ParamType[timedelta]):
                 param,
                 ctx,
             )
-        if not float(match[1]) and not self._zero:
-            self.fail(f"{value!r} must be more than 0.", param, ctx)
         try:
-            return timedelta(seconds=float(match[1]) * _SECONDS[unit])
+            duration = timedelta(seconds=float(match[1]) * _SECONDS[unit])
         except OverflowError:
             self.fail(f"{value!r} is too long.", param, ctx)
+        if not duration and not self._zero:
+            self.fail(f"{value!r} must be more than 0.", param, ctx)
+        return duration
 
 
 _NUMBER = re.compile(r"-?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?", re.ASCII)
